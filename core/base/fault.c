@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/fault.h"
+
+#ifdef FH_FAULTS
+#include "base/error.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* One process is armed at most once, before it starts; the counter is this file's only state. */
+static _Atomic unsigned passages;
+
+struct plan {
+    int code; /* 0: kill */
+    unsigned at;
+    bool once;
+};
+
+static int code_of(const char *name, size_t len)
+{
+#define FH_FAULT_CODE(symbol, value, text_name, text, retryable)          \
+    if (strlen(text_name) == len && strncmp(text_name, name, len) == 0) { \
+        return symbol;                                                    \
+    }
+    FH_ERROR_LIST(FH_FAULT_CODE)
+#undef FH_FAULT_CODE
+    return 0;
+}
+
+static bool find_plan(const char *spec, const char *name, struct plan *plan)
+{
+    size_t len = strlen(name);
+    for (const char *at = spec; at && *at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, len) != 0 || !strchr(":,", at[len])) {
+            continue;
+        }
+        *plan = (struct plan){.at = 1};
+        if (at[len] != ':') {
+            return true;
+        }
+        const char *action = at + len + 1;
+        size_t action_len = strcspn(action, ":,");
+        plan->code = code_of(action, action_len);
+        if (action[action_len] == ':') {
+            char *end;
+            plan->at = (unsigned)strtoul(action + action_len + 1, &end, 10);
+            plan->once = *end == '!';
+        }
+        return true;
+    }
+    return false;
+}
+
+int fh_fault(const char *name)
+{
+    struct plan plan;
+    const char *spec = getenv("FLOWHOST_FAULT");
+    if (!spec || !find_plan(spec, name, &plan)) {
+        return 0;
+    }
+    unsigned n = atomic_fetch_add(&passages, 1) + 1;
+    if (n < plan.at || (plan.code != 0 && plan.once && n > plan.at)) {
+        return 0;
+    }
+    if (plan.code == 0) {
+        kill(getpid(), SIGKILL);
+        pause();
+    }
+    return plan.code;
+}
+#else
+typedef int fh_fault_is_off;
+#endif
