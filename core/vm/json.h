@@ -4,13 +4,17 @@
  *   null    <-> json.null (light userdata NULL)       true/false <-> boolean
  *   []      <-> table with the array metatable         {}         <-> plain table
  *   integer <-> number when |n| <= 2^53, else int64 cdata (1LL); beyond int64: the nearest double
- *   double  <-> number, written with the fewest digits (up to 17) that read back the same; -0 is "-0"
- *               a double that holds an integer below 2^53 is written without a point
+ *   double  <-> number, written with the fewest digits (up to 17) that read back the same; -0 is "-0";
+ *               an integer up to 2^53 is written without a point, a greater double with an exponent,
+ *               so that it does not come back as int64
  *   string  <-> string; NUL and every escape kept
  *
+ * Decoding: RFC 8259 and nothing beside it; no byte order mark; of equal keys the last wins; every array,
+ * empty or not, gets the array metatable.
  * Encoding a table: the array metatable, or a non-empty table whose keys are exactly 1..n, gives an
  * array; string keys give an object, keys sorted by bytes; an empty plain table is {}. Number keys of an object
- * (sparse or mixed) are an error, as are functions, threads, userdata, other cdata, NaN, infinities, cycles. */
+ * (sparse or mixed) are an error, as are functions, threads, userdata, other cdata, NaN, infinities, cycles. nil
+ * (only ever the whole value) is null; uint64 cdata is written as its digits. Metamethods are not called. */
 #pragma once
 
 #include "base/buf.h"
@@ -20,31 +24,43 @@
 #include <lua.h>
 #include <stdbool.h>
 
-enum { FH_JSON_DEPTH = 128 };
+enum {
+    FH_JSON_DEPTH = 128,
+    FH_JSON_DEPTH_MOST = 512 /* the codec recurses: a greater max_depth counts as this */
+};
 
 struct fh_json_limits {
     int max_depth;  /* arrays and objects in each other; 0: FH_JSON_DEPTH */
-    bool any_bytes; /* strings may hold invalid UTF-8, written and read as they are (journal);
-                          else decode refuses it and encode writes U+FFFD for each bad byte */
+    bool any_bytes; /* strings may hold invalid UTF-8, written and read as they are (journal), and
+                     * a lone \ud800 is read as its three bytes; else decode refuses both
+                     * and encode writes U+FFFD for each bad byte */
     bool pretty;    /* encode: two spaces of indent */
 };
 
-/* Puts the array metatable and json.null's place into the registry. Once per lua_State. */
+/* Puts the array metatable and the helpers for int64 into the registry. Needs the standard libraries
+ * (luaL_openlibs); `ffi` may be taken away from scripts afterwards. Once per lua_State, before anything else
+ * here, in a protected call: throws when out of memory. */
 void fh_json_register(lua_State *L);
 
 /* Pushes one value. May throw Lua's out-of-memory error: call inside the gate. On error nothing is pushed
- * and err says what and where: "expected ',' or '}' at line 1 column 17 (byte 16)". */
+ * and err says what and where: "expected ',' or '}' but found ']' at line 1 column 17 (byte 16)", where lines
+ * and columns (characters) count from 1 and bytes from 0. FH_E_SYNTAX; FH_E_TOO_LARGE for the depth. `text` must
+ * stay where it is during the call. `limits` and `err` may be NULL. */
 int fh_json_decode(lua_State *L, struct fh_slice text, const struct fh_json_limits *limits,
                    struct fh_error *err);
 
-/* Appends the value at `index` to `out` (whose cap bounds the size). Does not throw except out-of-memory; err names
- * the place: "data.list[3] is a function". */
+/* Appends the value at `index` to `out` (whose cap bounds the size). On error `out` is as before and err names
+ * the place: "data.list[3] is a function". FH_E_INVALID for what JSON cannot hold; FH_E_TOO_LARGE for
+ * depth and cap; FH_E_NO_MEMORY. May throw Lua's out-of-memory error (and, for int64, what a debug hook
+ * throws): call inside the gate; `out` then holds part of the text and stays its owner's. */
 int fh_json_encode(lua_State *L, int index, const struct fh_json_limits *limits, struct fh_buf *out,
                    struct fh_error *err);
 
 /* Pushes the array metatable. */
 void fh_json_push_array_metatable(lua_State *L);
 
-/* luaopen-style: pushes { encode(v, o), decode(s, o), null, array(t), is_array(t), array_mt }; encode and decode raise on nothing but
- * return nil, message. o: { any_bytes, pretty, max_depth }. */
+/* luaopen-style: pushes { encode(v, o), decode(s, o), null, array(t), is_array(t), array_mt }.
+ * encode and decode raise on nothing (but want of memory) and return nil, message. o: { any_bytes, pretty,
+ * max_depth }. encode writes up to 64 MiB. array marks `t` (default: a new table) and returns it; it raises when t is no
+ * table or has another metatable. is_array(t): encode would write `t` as an array. */
 int fh_json_open(lua_State *L);
