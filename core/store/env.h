@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The LMDB environment of a store with its tables opened, and the one translation of its codes. */
+#pragma once
+
+#include "store/store.h"
+
+#include <lmdb.h>
+
+struct fh_env {
+    MDB_env *lmdb;
+    MDB_dbi tables[FH_TABLE_COUNT];
+};
+
+/* Opens or makes data.mdb in the (locked) folder, its tables and the meta row "format". Every
+ * error has a sentence in `err`. */
+int fh_env_open(struct fh_env *env, const struct fh_store_config *config, struct fh_error *err);
+void fh_env_close(struct fh_env *env);
+
+/* 0 or FH_E_*. Set errno to 0 before a call of LMDB that writes, see env.c. */
+int fh_env_code(int lmdb_rc);
+
+static inline MDB_val fh_env_val(struct fh_slice bytes)
+{
+    return (MDB_val){.mv_size = bytes.len, .mv_data = (void *)bytes.data};
+}
+
+static inline struct fh_slice fh_env_slice(MDB_val val)
+{
+    return fh_slice_make(val.mv_data, val.mv_size);
+}
