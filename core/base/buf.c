@@ -29,10 +29,12 @@ int fh_buf_reserve(struct fh_buf *buf, size_t extra)
         return FH_E_TOO_LARGE;
     }
     size_t need = buf->len + extra;
-    size_t cap = buf->cap ? buf->cap : FIRST_CAP;
+    size_t first = buf->max_bytes < FIRST_CAP ? buf->max_bytes : FIRST_CAP;
+    size_t cap = buf->cap ? buf->cap : first;
     while (cap < need) {
         cap = cap > buf->max_bytes / 2 ? buf->max_bytes : cap * 2;
     }
+    cap = cap > buf->max_bytes ? buf->max_bytes : cap;
     char *data = realloc(buf->data, cap);
     if (!data) {
         return FH_E_NO_MEMORY;
