@@ -2,7 +2,7 @@
 /* What the JSON codec keeps in the registry, and its Lua module. */
 #include "vm/json.h"
 
-#include "vm/json_bind.h"
+#include "vm/json_lua.h"
 #include "vm/json_number.h"
 
 #include <lauxlib.h>
@@ -75,13 +75,13 @@ void fh_json_push_array_metatable(lua_State *L)
     push_registered(L, &array_key);
 }
 
-int fh_json_bind_depth(const struct fh_json_limits *limits)
+int fh_json_lua_depth(const struct fh_json_limits *limits)
 {
     int depth = limits && limits->max_depth > 0 ? limits->max_depth : FH_JSON_DEPTH;
     return depth < FH_JSON_DEPTH_MOST ? depth : FH_JSON_DEPTH_MOST;
 }
 
-void fh_json_bind_push_int64(lua_State *L, int64_t value)
+void fh_json_lua_push_int64(lua_State *L, int64_t value)
 {
     uint32_t low = (uint32_t)value;
     push_registered(L, &int64_key);
@@ -90,7 +90,7 @@ void fh_json_bind_push_int64(lua_State *L, int64_t value)
     lua_call(L, 2, 1);
 }
 
-void fh_json_bind_push_digits(lua_State *L, int index)
+void fh_json_lua_push_digits(lua_State *L, int index)
 {
     push_registered(L, &digits_key);
     lua_pushvalue(L, index);

@@ -4,7 +4,7 @@
  * The Lua stack: two slots of the decoder (the array metatable and scratch memory, both nil until
  * needed), then the values under construction. */
 #include "vm/json.h"
-#include "vm/json_bind.h"
+#include "vm/json_lua.h"
 #include "vm/json_number.h"
 #include "vm/json_text.h"
 
@@ -257,7 +257,7 @@ static int decode_number(struct decoder *d)
         return fail_expected(d, "a digit");
     }
     if (number.is_integer) {
-        fh_json_bind_push_int64(d->L, number.integer);
+        fh_json_lua_push_int64(d->L, number.integer);
     } else {
         lua_pushnumber(d->L, number.real);
     }
@@ -494,7 +494,7 @@ int fh_json_decode(lua_State *L, struct fh_slice text, const struct fh_json_limi
         .at = begin,
         .begin = begin,
         .end = begin + text.len,
-        .max_depth = fh_json_bind_depth(limits),
+        .max_depth = fh_json_lua_depth(limits),
         .any_bytes = limits && limits->any_bytes,
         .array_slot = top + 1,
         .scratch_slot = top + 2,

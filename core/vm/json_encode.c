@@ -3,7 +3,7 @@
  * too, since their bytes are sorted by pointers and a finalizer may change any table meanwhile.
  * A level fails with the stack as it is; fh_json_encode restores it. */
 #include "vm/json.h"
-#include "vm/json_bind.h"
+#include "vm/json_lua.h"
 #include "vm/json_number.h"
 #include "vm/json_text.h"
 
@@ -181,7 +181,7 @@ static int encode_number(struct encoder *e, int index, const struct place *place
 
 static int encode_cdata(struct encoder *e, int index, const struct place *place)
 {
-    fh_json_bind_push_digits(e->L, index);
+    fh_json_lua_push_digits(e->L, index);
     struct fh_slice digits = {.data = NULL};
     digits.data = lua_tolstring(e->L, -1, &digits.len);
     if (!digits.data) {
@@ -511,7 +511,7 @@ int fh_json_encode(lua_State *L, int index, const struct fh_json_limits *limits,
     struct encoder e = {
         .L = L,
         .out = out,
-        .max_depth = fh_json_bind_depth(limits),
+        .max_depth = fh_json_lua_depth(limits),
         .any_bytes = limits && limits->any_bytes,
         .pretty = limits && limits->pretty,
         .err = err ? err : &own_err,

@@ -12,11 +12,11 @@
 enum { FH_JSON_TCDATA = 10 };
 
 /* The depth that `limits` (may be NULL) asks for, between 1 and FH_JSON_DEPTH_MOST. */
-int fh_json_bind_depth(const struct fh_json_limits *limits);
+int fh_json_lua_depth(const struct fh_json_limits *limits);
 
 /* Pushes an int64 cdata. The C API knows none: a Lua helper makes it. May throw. */
-void fh_json_bind_push_int64(lua_State *L, int64_t value);
+void fh_json_lua_push_int64(lua_State *L, int64_t value);
 
 /* Pushes the digits of the int64 or uint64 cdata at the absolute `index`, or pushes nil for a cdata
  * of another type. May throw. */
-void fh_json_bind_push_digits(lua_State *L, int index);
+void fh_json_lua_push_digits(lua_State *L, int index);
