@@ -34,7 +34,6 @@ int fh_buf_reserve(struct fh_buf *buf, size_t extra)
     while (cap < need) {
         cap = cap > buf->max_bytes / 2 ? buf->max_bytes : cap * 2;
     }
-    cap = cap > buf->max_bytes ? buf->max_bytes : cap;
     char *data = realloc(buf->data, cap);
     if (!data) {
         return FH_E_NO_MEMORY;
