@@ -150,7 +150,7 @@ static void send_oversized(struct fh_http_request *request)
 {
     struct fh_http_header type;
     char text[PROBLEM_BYTES];
-    fh_log(FH_LOG_WARN, "answer headers larger than %d bytes: 500 sent instead",
+    fh_log(FH_LOG_WARN, "answer headers larger than %d bytes: 500 sent instead; send fewer",
            FH_HTTP_ANSWER_HEADER_BYTES);
     int len = make_problem(&type, text, 500, "ANSWER_HEADERS_TOO_LARGE", "Internal Server Error",
                            "the headers of the answer are too large");
@@ -207,7 +207,10 @@ void fh_http_stream_start(struct fh_http_request *request, int status,
         return;
     }
     struct MHD_Response *response = NULL;
-    if (!is_oversized(headers, count)) {
+    if (is_oversized(headers, count)) {
+        fh_log(FH_LOG_WARN, "stream headers larger than %d bytes: connection cut; send fewer",
+               FH_HTTP_ANSWER_HEADER_BYTES);
+    } else {
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, read_stream,
                                                      request, on_response_freed);
     }

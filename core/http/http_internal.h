@@ -54,7 +54,6 @@ struct fh_http_peer {
     bool is_busy;         /* a whole request is in and not yet answered */
     int64_t receiving_ms; /* when a request was first seen coming in; 0: not seen yet */
     uint64_t received;    /* bytes of its body so far */
-    const char *target;   /* where MHD keeps the request's target */
 };
 
 /*  RECEIVING ─► HANDED ─► DONE                   fh_http_respond
@@ -83,6 +82,8 @@ struct fh_http_request {
     bool is_refused;
     bool is_loopback;
     bool has_bad_target;
+    const char *target; /* where MHD keeps it, up to its query */
+    size_t target_len;  /* with the query */
     bool is_out_of_memory;
     uint64_t received; /* body bytes, also those thrown away */
     char method[24];

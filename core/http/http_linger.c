@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 5000, READ_BYTES = 64 * 1024, MOST_BYTES = 64 * 1024 * 1024 };
+enum { PATIENCE_MS = 5000, READ_BYTES = 16 * 1024, MOST_BYTES = 64 * 1024 * 1024 };
 
 struct lingerer {
     struct fh_http *http;
@@ -41,8 +41,8 @@ static void on_ready(struct fh_io *io, int events)
 {
     (void)events;
     struct lingerer *lingerer = FH_LIST_ENTRY(io, struct lingerer, io);
-    /* MSG_TRUNC: TCP drops the bytes without copying them (tcp(7)). */
-    ssize_t got = recv(lingerer->fd, NULL, READ_BYTES, MSG_TRUNC | MSG_DONTWAIT);
+    char waste[READ_BYTES];
+    ssize_t got = recv(lingerer->fd, waste, sizeof(waste), MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }

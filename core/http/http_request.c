@@ -185,9 +185,8 @@ static void keep_target(struct fh_http_request *request, struct fh_slice target)
 }
 
 /* MHD would now make a record of each query argument, and when the connection's memory does not hold
- * them it queues a 414 but forgets to send it: MHD_get_timeout answers 0 until the connection times
- * out, which keeps a processor busy. So we keep the query and leave MHD an empty one; `target` is
- * its read buffer, which is writable. */
+ * them all it never answers: the caller waits until the connection times out. So we keep the query
+ * and leave MHD an empty one; `target` is its read buffer, which is writable. */
 static void hide_query(const char *target)
 {
     char *mark = strchr((char *)(uintptr_t)target, '?');
@@ -205,13 +204,11 @@ void *fh_http_request_on_target(void *cls, const char *target, struct MHD_Connec
 {
     struct fh_http_request *request = take(cls);
     struct fh_slice bytes = fh_slice_from(target ? target : "");
-    struct fh_http_peer *peer = fh_http_request_peer(connection);
     if (request) {
         request->connection = connection;
+        request->target = target;
+        request->target_len = bytes.len;
         keep_target(request, bytes);
-    }
-    if (peer) {
-        peer->target = target;
     }
     if (target) {
         hide_query(target);
@@ -289,11 +286,19 @@ static enum MHD_Result refuse_for_memory(struct fh_http_request *request)
                   "no memory for this request; try again later");
 }
 
+/* A NUL byte in the target makes it end early for us. The version follows its true end. */
+static bool has_nul_in_target(const struct fh_http_request *request, const char *version)
+{
+    uintptr_t gap = (uintptr_t)version - (uintptr_t)request->target;
+    return gap > request->target_len + 1 && gap <= request->http->max_header_bytes;
+}
+
 static enum MHD_Result check_framing(struct fh_http_request *request, const struct headers *headers,
                                      bool is_1_0)
 {
     if (headers->is_bad || request->has_bad_target) {
-        return refuse_malformed(request, "the target has a blank or a header has no name");
+        return refuse_malformed(request,
+                                "the target has a blank or a NUL byte, or a header has no name");
     }
     if (headers->hosts > 1 || (headers->hosts == 0 && !is_1_0)) {
         return refuse_malformed(request, "exactly one Host header is needed");
@@ -325,6 +330,7 @@ static enum MHD_Result begin(struct fh_http_request *request, const char *method
         peer->receiving_ms = 0;
     }
     MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, on_header, &headers);
+    request->has_bad_target |= has_nul_in_target(request, version);
     enum MHD_Result result = check_framing(request, &headers, strcmp(version, "HTTP/1.0") == 0);
     if (request->is_refused || result == MHD_NO) {
         return result;
