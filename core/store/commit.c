@@ -75,7 +75,7 @@ static void gather(struct carriers *carriers, struct fh_batch *batch)
     carriers->latest = carrier;
 }
 
-static void notify(struct fh_commit *commit, struct fh_batch_list *done)
+static void notify(struct fh_batch_list *done)
 {
     struct carriers carriers = {0};
     struct fh_batch *batch;
@@ -84,9 +84,6 @@ static void notify(struct fh_commit *commit, struct fh_batch_list *done)
     }
     (void)fh_fault("store.notify");
     while ((batch = fh_batch_list_pop(done))) {
-        if (batch == commit->probe) {
-            continue;
-        }
         if (batch->loop) {
             gather(&carriers, batch);
         } else {
@@ -118,12 +115,21 @@ static void set_failed(struct fh_commit *commit)
     }
 }
 
+/* What happened while the held and the fresh batches were gone through once. */
+struct pass {
+    struct fh_batch_list done;
+    bool tries_each; /* whether what failed together is tried one by one */
+    bool met_full;
+    bool has_committed;
+};
+
 /* 0: committed, each batch has its rc. */
-static int attempt(struct fh_commit *commit, const struct fh_batch_list *list)
+static int attempt(struct fh_commit *commit, struct pass *pass, const struct fh_batch_list *list)
 {
     struct fh_apply_counts counts;
     int rc = commit->failed ? commit->failed : fh_apply_batches(commit->env, list, &counts);
     if (rc == 0) {
+        pass->has_committed = true;
         commit->commits++;
         commit->batches += counts.batches;
         commit->bytes += counts.bytes;
@@ -133,11 +139,11 @@ static int attempt(struct fh_commit *commit, const struct fh_batch_list *list)
     return rc;
 }
 
-static int attempt_one(struct fh_commit *commit, struct fh_batch *batch)
+static int attempt_one(struct fh_commit *commit, struct pass *pass, struct fh_batch *batch)
 {
     struct fh_batch_list list = {0};
     fh_batch_list_push(&list, batch);
-    return attempt(commit, &list);
+    return attempt(commit, pass, &list);
 }
 
 /* --- full disk -------------------------------------------------------------------------------- */
@@ -175,12 +181,6 @@ static bool must_wait(const struct fh_commit *commit, const struct fh_batch *bat
     return false;
 }
 
-struct pass {
-    struct fh_batch_list done;
-    bool tries_each; /* whether what failed together is tried one by one */
-    bool met_full;
-};
-
 /* `rc` is how the transaction ended that the batch was part of. */
 static void settle(struct fh_commit *commit, struct pass *pass, struct fh_batch *batch, int rc,
                    bool was_alone)
@@ -190,7 +190,7 @@ static void settle(struct fh_commit *commit, struct pass *pass, struct fh_batch 
         if (must_wait(commit, batch) || !pass->tries_each) {
             rc = FH_E_DISK_FULL;
         } else {
-            rc = attempt_one(commit, batch);
+            rc = attempt_one(commit, pass, batch);
         }
     }
     if (rc == FH_E_DISK_FULL && !batch->is_intake) {
@@ -238,45 +238,51 @@ static void take_transaction(struct fh_batch_list *from, struct fh_batch_list *t
     }
 }
 
+static bool is_still_full(const struct fh_commit *commit, const struct pass *pass)
+{
+    return commit->held.head || pass->met_full ||
+           (commit->is_full && !pass->has_committed && !commit->failed);
+}
+
 static void commit_list(struct fh_commit *commit, struct fh_batch_list *list, struct pass *pass)
 {
     while (list->head) {
         struct fh_batch_list some = {0};
         take_transaction(list, &some);
         /* Behind held batches nothing may go untested: see must_wait. */
-        int rc = commit->held.head ? FH_E_DISK_FULL : attempt(commit, &some);
+        int rc = commit->held.head ? FH_E_DISK_FULL : attempt(commit, pass, &some);
         if (rc == 0) {
             fh_batch_list_splice(&pass->done, &some);
         } else {
             settle_each(commit, pass, &some, rc);
         }
         /* Before the mail: who hears of the end also sees the state that belongs to it. */
-        set_full(commit, commit->held.head || pass->met_full || (commit->is_full && list->head));
-        notify(commit, &pass->done);
+        set_full(commit, is_still_full(commit, pass) || (commit->is_full && list->head));
+        notify(&pass->done);
     }
 }
 
-/* Held batches first, then the new ones. */
+/* Held batches first, then the new ones. While the disk is full, the probe goes before them: it
+ * finds out whether there is space when only intake would ask, and the pages that a transaction
+ * frees become usable one commit later, which it brings about. */
 static void run_round(struct fh_commit *commit, struct fh_batch_list *fresh)
 {
     int64_t now_us = fh_clock_mono_us(&fh_clock_system);
-    bool is_due = !commit->held.head || now_us >= commit->retry_at_us;
+    bool is_due = !commit->is_full || now_us >= commit->retry_at_us;
     struct pass pass = {.tries_each = is_due};
     struct fh_batch_list held = {0};
-    fh_batch_list_splice(&held, &commit->held);
-    if (held.head) {
-        memset(commit->marks, 0, sizeof(commit->marks));
+    if (commit->is_full && is_due) {
+        (void)attempt_one(commit, &pass, commit->probe);
     }
+    fh_batch_list_splice(&held, &commit->held);
+    memset(commit->marks, 0, held.head ? sizeof(commit->marks) : 0);
     commit_list(commit, &held, &pass);
     pass.tries_each = true;
     commit_list(commit, fresh, &pass);
-    if (pass.met_full && !commit->held.head) {
-        hold(commit, commit->probe);
-    }
     if (is_due) {
         commit->retry_at_us = now_us + RETRY_US;
     }
-    set_full(commit, commit->held.head);
+    set_full(commit, is_still_full(commit, &pass));
 }
 
 static void fail_held(struct fh_commit *commit, int rc)
@@ -286,18 +292,18 @@ static void fail_held(struct fh_commit *commit, int rc)
     for (struct fh_batch *batch = done.head; batch; batch = batch->next) {
         batch->rc = rc;
     }
-    notify(commit, &done);
+    notify(&done);
 }
 
 static bool is_retry_due(const struct fh_commit *commit)
 {
-    return commit->held.head && fh_clock_mono_us(&fh_clock_system) >= commit->retry_at_us;
+    return commit->is_full && fh_clock_mono_us(&fh_clock_system) >= commit->retry_at_us;
 }
 
 static void sleep_until_rung(struct fh_commit *commit)
 {
     commit->is_asleep = true;
-    if (commit->held.head) {
+    if (commit->is_full) {
         struct timespec until = {commit->retry_at_us / 1000000,
                                  commit->retry_at_us % 1000000 * 1000};
         pthread_cond_timedwait(&commit->bell, &commit->lock, &until);

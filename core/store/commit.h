@@ -32,11 +32,11 @@ struct fh_commit {
     int failed; /* 0, or what every batch from now on gets */
 
     struct fh_batch_list held; /* the thread's own, as all to the empty line */
-    int64_t retry_at_us;       /* when held batches are next tried one by one */
-    struct fh_batch *probe;    /* held in place of failed intake: a write that changes nothing */
+    int64_t retry_at_us;       /* while full: when to try the probe and each held batch */
+    struct fh_batch *probe;    /* a write that changes nothing */
     uint64_t marks[FH_COMMIT_MARKS / 64]; /* what held batches touch, as a set of hashes */
 
-    _Atomic bool is_full;
+    _Atomic bool is_full; /* written by the thread only, as the counters */
     _Atomic uint64_t commits;
     _Atomic uint64_t batches;
     _Atomic uint64_t bytes;
