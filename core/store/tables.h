@@ -6,15 +6,15 @@
 #pragma once
 
 /* X(symbol, name) */
-#define FH_TABLE_LIST(X)                                                                          \
-    X(FH_TABLE_META, "meta")            /* name -> text                                  store */ \
-    X(FH_TABLE_BLOBS, "blobs")          /* 32 bytes SHA-256 -> the bytes          engine/release */ \
-    X(FH_TABLE_RELEASES, "releases")    /* 32 bytes root hash -> tree             engine/release */ \
-    X(FH_TABLE_ACTIVE, "active")        /* name -> root hash in force             engine/release */ \
-    X(FH_TABLE_RUNS, "runs")            /* run -> row                             engine/rows  */ \
-    X(FH_TABLE_JOURNAL, "journal")      /* run + u32 chunk -> entries             engine/rows  */ \
-    X(FH_TABLE_BY_FLOW, "runs_by_flow") /* flow 00 run -> status           engine/rows  */        \
-    X(FH_TABLE_BY_STATUS, "runs_by_status") /* status 00 run -> flow           engine/rows  */    \
+#define FH_TABLE_LIST(X)                                                                         \
+    X(FH_TABLE_META, "meta")         /* name -> text                                  store */   \
+    X(FH_TABLE_BLOBS, "blobs")       /* 32 bytes SHA-256 -> the bytes          engine/release */ \
+    X(FH_TABLE_RELEASES, "releases") /* 32 bytes root hash -> tree             engine/release */ \
+    X(FH_TABLE_ACTIVE, "active")     /* name -> root hash in force             engine/release */ \
+    X(FH_TABLE_RUNS, "runs")         /* run -> row                             engine/rows  */   \
+    X(FH_TABLE_JOURNAL, "journal")   /* run + u32 chunk -> entries             engine/rows  */   \
+    X(FH_TABLE_BY_FLOW, "runs_by_flow")     /* flow 00 run -> status           engine/rows  */   \
+    X(FH_TABLE_BY_STATUS, "runs_by_status") /* status 00 run -> flow           engine/rows  */   \
     X(FH_TABLE_IDEMPOTENCY, "idempotency")  /* flow 00 key -> run, input hash  engine/rows  */
 
 enum fh_table {

@@ -86,89 +86,6 @@ static inline bool take(struct decoder *d, char byte)
     return found;
 }
 
-/* Four hexadecimal digits, or -1. */
-static int read_hex4(const char *at, const char *end)
-{
-    if (end - at < 4) {
-        return -1;
-    }
-    int value = 0;
-    for (int i = 0; i < 4; i++) {
-        char c = at[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
-        if (digit < 0) {
-            return -1;
-        }
-        value = value * 16 + digit;
-    }
-    return value;
-}
-
-static char *write_utf8(char *out, unsigned code)
-{
-    if (code < 0x80) {
-        *out++ = (char)code;
-        return out;
-    }
-    if (code < 0x800) {
-        *out++ = (char)(0xc0 | code >> 6);
-    } else {
-        if (code < 0x10000) {
-            *out++ = (char)(0xe0 | code >> 12);
-        } else {
-            *out++ = (char)(0xf0 | code >> 18);
-            *out++ = (char)(0x80 | (code >> 12 & 0x3f));
-        }
-        *out++ = (char)(0x80 | (code >> 6 & 0x3f));
-    }
-    *out++ = (char)(0x80 | (code & 0x3f));
-    return out;
-}
-
-/* \uXXXX at d->at, together with a second one when they are a surrogate pair. */
-static int decode_unicode(struct decoder *d, char **out)
-{
-    int code = read_hex4(d->at + 2, d->end);
-    if (code < 0) {
-        return fail(d, d->at, "expected four hexadecimal digits behind \\u");
-    }
-    const char *next = d->at + 6;
-    if (code >= 0xd800 && code <= 0xdbff && d->end - next >= 2 && next[0] == '\\' &&
-        next[1] == 'u') {
-        int low = read_hex4(next + 2, d->end);
-        if (low >= 0xdc00 && low <= 0xdfff) {
-            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-            next += 6;
-        }
-    }
-    if (code >= 0xd800 && code <= 0xdfff && !d->any_bytes) {
-        return fail(d, d->at, "surrogate without its other half");
-    }
-    *out = write_utf8(*out, (unsigned)code);
-    d->at = next;
-    return 0;
-}
-
-static int decode_escape(struct decoder *d, char **out)
-{
-    static const char from[] = "\"\\/bfnrt";
-    static const char to[] = "\"\\/\b\f\n\r\t";
-    char kind = d->end - d->at >= 2 ? d->at[1] : '\0';
-    if (kind == 'u') {
-        return decode_unicode(d, out);
-    }
-    const char *found = kind ? strchr(from, kind) : NULL;
-    if (!found) {
-        return fail(d, d->at, "unknown escape in a string");
-    }
-    *(*out)++ = to[found - from];
-    d->at += 2;
-    return 0;
-}
-
 static int fail_string_byte(struct decoder *d, const char *quote)
 {
     char message[96];
@@ -223,9 +140,9 @@ static int decode_escaped(struct decoder *d, const char *quote)
         if (d->at >= d->end || *d->at != '\\') {
             return fail_string_byte(d, quote);
         }
-        int rc = decode_escape(d, &out);
-        if (rc != 0) {
-            return rc;
+        const char *wrong = fh_json_text_unescape(&d->at, d->end, d->any_bytes, &out);
+        if (wrong) {
+            return fail(d, d->at, wrong);
         }
         run = d->at;
         d->at = fh_json_text_run(run, d->end, d->any_bytes);

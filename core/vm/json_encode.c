@@ -5,6 +5,7 @@
 #include "vm/json.h"
 #include "vm/json_lua.h"
 #include "vm/json_number.h"
+#include "vm/json_place.h"
 #include "vm/json_text.h"
 
 #include <limits.h>
@@ -16,15 +17,6 @@ enum {
     SMALL_OBJECT = 24, /* members kept on the Lua stack while they are sorted */
     SMALL_DEPTH = 64,  /* not below this depth, for the Lua stack is bounded */
     LEVEL_SLOTS = 2 * SMALL_OBJECT + 10,
-    PLACE_BYTES = 200, /* of a place in a message */
-    KEY_BYTES = 44
-};
-
-/* Where we are: a list through the C stack, from the value to the root. */
-struct place {
-    const struct place *up;
-    struct fh_slice key; /* of an object, or else */
-    int index;           /* of an array, when not 0 */
 };
 
 struct member {
@@ -43,72 +35,18 @@ struct encoder {
     struct fh_error *err;
 };
 
-static int encode_value(struct encoder *e, int index, const struct place *place);
+static int encode_value(struct encoder *e, int index, const struct fh_json_place *place);
 
-static bool is_name(struct fh_slice key)
+static int fail(struct encoder *e, int code, const struct fh_json_place *place, const char *what)
 {
-    for (size_t i = 0; i < key.len; i++) {
-        char c = key.data[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-        if (!letter && !(i > 0 && c >= '0' && c <= '9')) {
-            return false;
-        }
-    }
-    return key.len > 0;
-}
-
-/* Cut at a character, and with what could spoil a log line shown as '?'. */
-static void show_key(struct fh_slice key, char text[KEY_BYTES])
-{
-    size_t len = key.len < KEY_BYTES - 4 ? key.len : KEY_BYTES - 4;
-    while (len < key.len && len > 0 && ((unsigned char)key.data[len] & 0xc0) == 0x80) {
-        len--;
-    }
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)key.data[i];
-        text[i] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
-    }
-    strcpy(text + len, len < key.len ? "..." : "");
-}
-
-/* Appends the place to `text`, from the root down, and says so with "..." when it ends early. */
-static size_t write_place(const struct place *place, char text[PLACE_BYTES], size_t len)
-{
-    char key[KEY_BYTES];
-    char step[KEY_BYTES + 16];
-    if (!place || !place->up) {
-        return len;
-    }
-    len = write_place(place->up, text, len);
-    if (place->index != 0) {
-        snprintf(step, sizeof(step), "[%d]", place->index);
-    } else {
-        show_key(place->key, key);
-        snprintf(step, sizeof(step), is_name(place->key) ? ".%s" : "[\"%s\"]", key);
-    }
-    size_t step_len = strlen(step);
-    size_t skipped = len == 0 && step[0] == '.';
-    if (len + step_len + sizeof("...") > PLACE_BYTES) {
-        if (text[len - 1] != '.') {
-            memcpy(text + len, "...", sizeof("..."));
-            len += 3;
-        }
-        return len;
-    }
-    memcpy(text + len, step + skipped, step_len - skipped + 1);
-    return len + step_len - skipped;
-}
-
-static int fail(struct encoder *e, int code, const struct place *place, const char *what)
-{
-    char text[PLACE_BYTES] = "";
-    if (write_place(place, text, 0) == 0) {
+    char text[FH_JSON_PLACE_BYTES] = "";
+    if (fh_json_place_write(place, text) == 0) {
         snprintf(text, sizeof(text), "the value");
     }
     return fh_error_set(e->err, code, "%s %s", text, what);
 }
 
-static int fail_invalid(struct encoder *e, const struct place *place, const char *what)
+static int fail_invalid(struct encoder *e, const struct fh_json_place *place, const char *what)
 {
     return fail(e, FH_E_INVALID, place, what);
 }
@@ -169,7 +107,7 @@ static int encode_string(struct encoder *e, struct fh_slice string)
     return rc == 0 ? push_byte(e, '"') : rc;
 }
 
-static int encode_number(struct encoder *e, int index, const struct place *place)
+static int encode_number(struct encoder *e, int index, const struct fh_json_place *place)
 {
     double number = lua_tonumber(e->L, index);
     char text[FH_JSON_NUMBER_CHARS];
@@ -179,7 +117,7 @@ static int encode_number(struct encoder *e, int index, const struct place *place
     return push(e, text, (size_t)fh_json_number_encode(number, text));
 }
 
-static int encode_cdata(struct encoder *e, int index, const struct place *place)
+static int encode_cdata(struct encoder *e, int index, const struct fh_json_place *place)
 {
     fh_json_lua_push_digits(e->L, index);
     struct fh_slice digits = {.data = NULL};
@@ -195,8 +133,8 @@ static int encode_cdata(struct encoder *e, int index, const struct place *place)
 /* Line break and indent of a pretty text. */
 static int push_line(struct encoder *e)
 {
-    int rc = e->pretty ? push_byte(e, '\n') : 0;
-    for (int i = 0; e->pretty && rc == 0 && i < e->depth; i++) {
+    int rc = push_byte(e, '\n');
+    for (int i = 0; rc == 0 && i < e->depth; i++) {
         rc = push(e, "  ", 2);
     }
     return rc;
@@ -216,34 +154,74 @@ static int close_table(struct encoder *e, char bracket)
     return rc == 0 ? push_byte(e, bracket) : rc;
 }
 
-/* Of a table that is or seems to be an array, a key that does not fit. */
-static int fail_key(struct encoder *e, int key, const struct place *place)
+/* What the keys of a table are, all of them, so that a message does not depend on their order, which
+ * the process draws at random. */
+struct keys {
+    int other_type; /* the lowest type besides string and number, or 0 */
+    bool has_names;
+    bool has_numbers;
+    bool has_odd; /* a number that is no index, the least of which is: */
+    double odd;
+    double count;
+    double most;
+};
+
+static void survey_number(struct keys *keys, double number)
 {
-    char what[KEY_BYTES + 64];
-    switch (lua_type(e->L, key)) {
-    case LUA_TSTRING: {
-        char text[KEY_BYTES];
-        struct fh_slice name = {.data = NULL};
-        name.data = lua_tolstring(e->L, key, &name.len);
-        show_key(name, text);
-        snprintf(what, sizeof(what), "is a list but has the key \"%s\" as well", text);
-        return fail_invalid(e, place, what);
+    bool is_index = number >= 1 && number <= INT_MAX && number == (double)(int)number;
+    keys->has_numbers = true;
+    keys->count++;
+    keys->most = number > keys->most ? number : keys->most;
+    if (!is_index && (!keys->has_odd || number < keys->odd)) {
+        keys->has_odd = true;
+        keys->odd = number;
     }
-    case LUA_TNUMBER:
-        snprintf(what, sizeof(what), "has the key %.17g, and a list has the keys 1 to n only",
-                 lua_tonumber(e->L, key));
-        return fail_invalid(e, place, what);
-    default:
-        snprintf(what, sizeof(what), "has a %s as a key", lua_typename(e->L, lua_type(e->L, key)));
-        return fail_invalid(e, place, what);
+}
+
+static struct keys survey(lua_State *L, int table)
+{
+    struct keys keys = {.count = 0};
+    for (lua_pushnil(L); lua_next(L, table); lua_pop(L, 1)) {
+        int type = lua_type(L, -2);
+        if (type == LUA_TNUMBER) {
+            survey_number(&keys, lua_tonumber(L, -2));
+        } else if (type == LUA_TSTRING) {
+            keys.has_names = true;
+        } else if (keys.other_type == 0 || type < keys.other_type) {
+            keys.other_type = type;
+        }
     }
+    return keys;
+}
+
+/* Fails when the keys at hand are not those of an array; else returns `rc`. */
+static int fail_keys(struct encoder *e, int rc, int table, const struct fh_json_place *place)
+{
+    struct keys keys = survey(e->L, table);
+    char what[96];
+    if (keys.other_type != 0) {
+        snprintf(what, sizeof(what), "has a %s as a key", lua_typename(e->L, keys.other_type));
+    } else if (keys.has_names) {
+        snprintf(what, sizeof(what), "%s",
+                 keys.has_numbers ? "has both numbers and names as keys"
+                                  : "is marked as a list but has names as keys");
+    } else if (keys.has_odd) {
+        snprintf(what, sizeof(what), "has the key %.14g, and a list has the keys 1 to n only",
+                 keys.odd);
+    } else if (keys.most != keys.count) {
+        snprintf(what, sizeof(what), "is a list with holes: %.0f values up to the key %.0f",
+                 keys.count, keys.most);
+    } else {
+        return rc;
+    }
+    return fail_invalid(e, place, what);
 }
 
 /* The number of members of the array whose members before `next` were met in order, the key on top
  * of the stack being another one. Pops that key and its value. Nothing is written twice: nested
  * arrays that are out of order would cost 2^depth. */
-static int count_unordered(struct encoder *e, int table, int next, const struct place *place,
-                           int *count)
+static int count_unordered(struct encoder *e, int table, int next,
+                           const struct fh_json_place *place, int *count)
 {
     lua_State *L = e->L;
     double most = 0;
@@ -252,33 +230,30 @@ static int count_unordered(struct encoder *e, int table, int next, const struct 
         lua_pop(L, 1);
         double key = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
         if (!(key >= next && key <= INT_MAX) || key != (int)key) {
-            return fail_key(e, lua_gettop(L), place);
+            return fail_keys(e, FH_E_INVALID, table, place);
         }
         most = key > most ? key : most;
         found++;
     } while (lua_next(L, table));
     if (most != found) {
-        char what[96];
-        snprintf(what, sizeof(what), "is a list with holes: %d values up to the key %.0f", found,
-                 most);
-        return fail_invalid(e, place, what);
+        return fail_keys(e, FH_E_INVALID, table, place);
     }
     *count = found;
     return 0;
 }
 
 /* The first key and value are on top of the stack. */
-static int encode_array(struct encoder *e, int table, const struct place *up)
+static int encode_array(struct encoder *e, int table, const struct fh_json_place *up)
 {
     lua_State *L = e->L;
-    struct place place = {.up = up, .index = 1};
+    struct fh_json_place place = {.up = up, .index = 1};
     int key = lua_gettop(L) - 1;
     int rc = 0;
     for (; lua_type(L, key) == LUA_TNUMBER && lua_tonumber(L, key) == place.index; place.index++) {
         rc = open_member(e, '[', place.index == 1);
         rc = rc == 0 ? encode_value(e, key + 1, &place) : rc;
         if (rc != 0) {
-            return rc;
+            return fail_keys(e, rc, table, up);
         }
         lua_settop(L, key);
         if (!lua_next(L, table)) {
@@ -316,30 +291,20 @@ static void sort_few(struct member *members, int count)
     }
 }
 
-static int fail_mixed(struct encoder *e, int key, const struct place *place)
-{
-    char what[96];
-    if (lua_type(e->L, key) == LUA_TNUMBER) {
-        snprintf(what, sizeof(what), "has names as keys and the number %.17g as well",
-                 lua_tonumber(e->L, key));
-        return fail_invalid(e, place, what);
-    }
-    return fail_key(e, key, place);
-}
-
-static int read_member(struct encoder *e, int key, const struct place *place, struct member *member)
+static int read_member(struct encoder *e, int table, int key, const struct fh_json_place *place,
+                       struct member *member)
 {
     if (lua_type(e->L, key) != LUA_TSTRING) {
-        return fail_mixed(e, key, place);
+        return fail_keys(e, FH_E_INVALID, table, place);
     }
     member->key.data = lua_tolstring(e->L, key, &member->key.len);
     return 0;
 }
 
 static int encode_member(struct encoder *e, const struct member *member, int value, bool first,
-                         const struct place *up)
+                         const struct fh_json_place *up)
 {
-    struct place place = {.up = up, .key = member->key};
+    struct fh_json_place place = {.up = up, .key = member->key};
     int rc = open_member(e, '{', first);
     rc = rc == 0 ? encode_string(e, member->key) : rc;
     rc = rc == 0 ? push(e, ": ", e->pretty ? 2 : 1) : rc;
@@ -347,7 +312,7 @@ static int encode_member(struct encoder *e, const struct member *member, int val
 }
 
 /* Keys go to a list and are sorted by it, values are looked up again. The first key is on top. */
-static int encode_large_object(struct encoder *e, int table, const struct place *place)
+static int encode_large_object(struct encoder *e, int table, const struct fh_json_place *place)
 {
     lua_State *L = e->L;
     int key = lua_gettop(L);
@@ -363,7 +328,7 @@ static int encode_large_object(struct encoder *e, int table, const struct place 
     int found = 0;
     while (found < count && lua_next(L, table)) {
         lua_pop(L, 1);
-        int rc = read_member(e, keys + 1, place, &members[found]);
+        int rc = read_member(e, table, keys + 1, place, &members[found]);
         if (rc != 0) {
             return rc;
         }
@@ -388,7 +353,7 @@ static int encode_large_object(struct encoder *e, int table, const struct place 
 }
 
 /* The first key and value are on top of the stack. */
-static int encode_object(struct encoder *e, int table, const struct place *place)
+static int encode_object(struct encoder *e, int table, const struct fh_json_place *place)
 {
     lua_State *L = e->L;
     struct member members[SMALL_OBJECT];
@@ -401,7 +366,7 @@ static int encode_object(struct encoder *e, int table, const struct place *place
             lua_settop(L, base + 1);
             return encode_large_object(e, table, place);
         }
-        int rc = read_member(e, key, place, &members[count]);
+        int rc = read_member(e, table, key, place, &members[count]);
         if (rc != 0) {
             return rc;
         }
@@ -434,7 +399,7 @@ static bool is_marked(struct encoder *e, int table)
     return marked;
 }
 
-static int encode_table(struct encoder *e, int table, const struct place *place)
+static int encode_table(struct encoder *e, int table, const struct fh_json_place *place)
 {
     lua_State *L = e->L;
     if (e->depth >= e->max_depth) {
@@ -455,7 +420,7 @@ static int encode_table(struct encoder *e, int table, const struct place *place)
                                                     : encode_object(e, table, place);
 }
 
-static int fail_type(struct encoder *e, int type, const struct place *place)
+static int fail_type(struct encoder *e, int type, const struct fh_json_place *place)
 {
     char what[32];
     snprintf(what, sizeof(what), "is a %s", lua_typename(e->L, type));
@@ -463,7 +428,7 @@ static int fail_type(struct encoder *e, int type, const struct place *place)
 }
 
 /* The value at the absolute `index`; leaves the stack as it was unless it fails. */
-static int encode_value(struct encoder *e, int index, const struct place *place)
+static int encode_value(struct encoder *e, int index, const struct fh_json_place *place)
 {
     struct fh_slice string = {.data = NULL};
     int type = lua_type(e->L, index);
@@ -492,19 +457,23 @@ static int encode_value(struct encoder *e, int index, const struct place *place)
 /* Failures of the buffer come without words. */
 static int fail_output(struct encoder *e, int rc)
 {
-    if (e->err && e->err->code == 0 && rc == FH_E_TOO_LARGE) {
+    if (e->err->code != 0) {
+        return rc;
+    }
+    switch (rc) {
+    case FH_E_TOO_LARGE:
         return fh_error_set(e->err, rc, "the JSON is larger than %zu bytes", e->out->max_bytes);
-    }
-    if (e->err && e->err->code == 0) {
+    case FH_E_NO_MEMORY:
         return fh_error_set(e->err, rc, "out of memory while writing JSON");
+    default:
+        return fh_error_set(e->err, rc, "the value changed while it was written as JSON");
     }
-    return rc;
 }
 
 int fh_json_encode(lua_State *L, int index, const struct fh_json_limits *limits, struct fh_buf *out,
                    struct fh_error *err)
 {
-    static const struct place root = {.up = NULL};
+    static const struct fh_json_place root = {.up = NULL};
     int top = lua_gettop(L);
     size_t start = out->len;
     struct fh_error own_err;

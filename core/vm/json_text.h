@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scanning of string bytes, shared by the decoder and the encoder of JSON. No Lua here. */
+/* The bytes of JSON strings, for the decoder and the encoder. No Lua here. */
 #pragma once
 
 #include <endian.h>
@@ -81,3 +81,7 @@ static inline const char *fh_json_text_run(const char *text, const char *text_en
         }
     }
 }
+
+/* Writes what the escape at `*at` stands for behind `*out` (never more bytes than the escape has) and
+ * moves both on. With `any_bytes` a lone surrogate gives its three bytes. NULL, or what is wrong. */
+const char *fh_json_text_unescape(const char **at, const char *end, bool any_bytes, char **out);

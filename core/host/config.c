@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void fh_config_init(struct fh_config *config)
+{
+    *config = (struct fh_config){NULL, 0, 0};
+}
+
+void fh_config_deinit(struct fh_config *config)
+{
+    for (size_t i = 0; i < config->count; i++) {
+        free((void *)config->pairs[i].name);
+        free((void *)config->pairs[i].value.data);
+    }
+    free(config->pairs);
+    fh_config_init(config);
+}
+
+static struct fh_pair *find(const struct fh_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->count; i++) {
+        if (strcmp(config->pairs[i].name, name) == 0) {
+            return &config->pairs[i];
+        }
+    }
+    return NULL;
+}
+
+static int grow(struct fh_config *config)
+{
+    if (config->count < config->cap) {
+        return 0;
+    }
+    size_t cap = config->cap ? config->cap * 2 : 32;
+    struct fh_pair *pairs = realloc(config->pairs, cap * sizeof(*pairs));
+    if (!pairs) {
+        return FH_E_NO_MEMORY;
+    }
+    config->pairs = pairs;
+    config->cap = cap;
+    return 0;
+}
+
+int fh_config_put(struct fh_config *config, const char *name, const char *value)
+{
+    char *copy = strdup(value);
+    struct fh_pair *pair = find(config, name);
+    if (copy && pair) {
+        free((void *)pair->value.data);
+        pair->value = fh_slice_from(copy);
+        return 0;
+    }
+    char *own_name = strdup(name);
+    if (!copy || !own_name || grow(config) != 0) {
+        free(copy);
+        free(own_name);
+        return FH_E_NO_MEMORY;
+    }
+    config->pairs[config->count++] = (struct fh_pair){own_name, fh_slice_from(copy)};
+    return 0;
+}
+
+const char *fh_config_text(const struct fh_config *config, const char *name)
+{
+    const struct fh_pair *pair = find(config, name);
+    return pair ? pair->value.data : NULL;
+}
+
+uint64_t fh_config_number(const struct fh_config *config, const char *name)
+{
+    const char *text = fh_config_text(config, name);
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+int64_t fh_config_ms(const struct fh_config *config, const char *name)
+{
+    const char *text = fh_config_text(config, name);
+    return text ? (int64_t)(strtod(text, NULL) * 1000) : 0;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: flowhost.h and nothing else of ours. What it can do, an embedding program can. */
+#include "flowhost.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_DONE = 0, EXIT_PROBLEMS = 1, EXIT_USAGE = 2, EXIT_NO_START = 3 };
+
+/* For the signal handler only. */
+static flowhost *running;
+
+static void on_signal(int number)
+{
+    int saved = errno;
+    (void)number;
+    flowhost_stop(running);
+    errno = saved;
+}
+
+static void catch_signals(flowhost *host)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    running = host;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int complain(int code, const flowhost_error *error)
+{
+    size_t len = strlen(error->message);
+    const char *end = len > 0 && error->message[len - 1] == '\n' ? "" : "\n";
+    if (code == FLOWHOST_E_USAGE) {
+        fprintf(stderr, "%s%s", error->message, end);
+        return EXIT_USAGE;
+    }
+    fprintf(stderr, "flowhost: %s%s", error->message, end);
+    return EXIT_NO_START;
+}
+
+static int serve(flowhost_config *config)
+{
+    flowhost_error error;
+    flowhost *host;
+    int rc = flowhost_open(&host, config, &error);
+    if (rc == 0) {
+        catch_signals(host);
+        rc = flowhost_load(host, flowhost_config_get(config, "dir"), NULL, NULL, &error);
+        if (rc >= 0) {
+            flowhost_run(host);
+        }
+        flowhost_close(host);
+    }
+    return rc < 0 ? complain(rc, &error) : EXIT_DONE;
+}
+
+static void print_problem(void *user, const char *file, int line, const char *message)
+{
+    printf("%s/%s:%d: %s\n", (const char *)user, file, line, message);
+}
+
+/* check and run keep nothing behind and serve nothing. */
+static void set_private(flowhost_config *config)
+{
+    if (!flowhost_config_get(config, "data")) {
+        flowhost_config_set(config, "data", "temp");
+    }
+    if (!flowhost_config_get(config, "log_level")) {
+        flowhost_config_set(config, "log_level", "warn");
+    }
+    flowhost_config_set(config, "listen", "none");
+    flowhost_config_set(config, "shards", "1");
+}
+
+static int check(flowhost_config *config)
+{
+    const char *dir = flowhost_config_get(config, "dir");
+    flowhost_error error;
+    flowhost *host;
+    set_private(config);
+    int rc = flowhost_open(&host, config, &error);
+    if (rc == 0) {
+        rc = flowhost_load(host, dir, print_problem, (void *)dir, &error);
+        flowhost_close(host);
+    } else if (rc == FLOWHOST_E_USAGE) {
+        printf("%s/%s\n", dir, error.message);
+        return EXIT_PROBLEMS;
+    }
+    if (rc < 0) {
+        return complain(rc, &error);
+    }
+    if (rc == 0) {
+        printf("%s: no problems found\n", dir);
+    }
+    return rc > 0 ? EXIT_PROBLEMS : EXIT_DONE;
+}
+
+struct reply {
+    int status; /* 0 until it is there */
+    char *body; /* on the heap, NUL-terminated */
+};
+
+static void keep(void *user, int status, const char *body, size_t len)
+{
+    struct reply *reply = user;
+    reply->status = status;
+    reply->body = malloc(len + 1);
+    if (reply->body) {
+        memcpy(reply->body, body, len);
+        reply->body[len] = '\0';
+    }
+}
+
+static struct reply ask(flowhost *host, const char *method, const char *path, const char *body)
+{
+    struct reply reply = {0, NULL};
+    if (flowhost_request(host, method, path, body, strlen(body), keep, &reply) == 0) {
+        while (reply.status == 0) {
+            flowhost_step(host, -1);
+        }
+    }
+    return reply;
+}
+
+static void print(const struct reply *reply)
+{
+    size_t len = reply->body ? strlen(reply->body) : 0;
+    printf("%s%s", len > 0 ? reply->body : "", len > 0 && reply->body[len - 1] == '\n' ? "" : "\n");
+}
+
+/* The steps of the only run there is. */
+static void print_steps(flowhost *host)
+{
+    static const char id_field[] = "\"id\":\"";
+    char path[128];
+    struct reply list = ask(host, "GET", "/v1/runs?limit=1", "");
+    const char *id = list.body ? strstr(list.body, id_field) : NULL;
+    if (id) {
+        snprintf(path, sizeof(path), "/v1/runs/%.26s/steps?format=text", id + strlen(id_field));
+        struct reply steps = ask(host, "GET", path, "");
+        putchar('\n');
+        print(&steps);
+        free(steps.body);
+    }
+    free(list.body);
+}
+
+static int run_flow(flowhost *host, flowhost_config *config)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "/v1/flows/%s/runs", flowhost_config_get(config, "flow"));
+    struct reply result = ask(host, "POST", path, flowhost_config_get(config, "input"));
+    int code = result.status == 200 ? EXIT_DONE : EXIT_PROBLEMS;
+    print(&result);
+    print_steps(host);
+    free(result.body);
+    return code;
+}
+
+static int run(flowhost_config *config)
+{
+    const char *dir = flowhost_config_get(config, "dir");
+    flowhost_error error;
+    flowhost *host;
+    set_private(config);
+    flowhost_config_set(config, "record_all", "true");
+    int rc = flowhost_open(&host, config, &error);
+    if (rc == 0) {
+        rc = flowhost_load(host, dir, NULL, NULL, &error);
+        int code = rc < 0 ? complain(rc, &error) : run_flow(host, config);
+        flowhost_close(host);
+        return code;
+    }
+    return complain(rc, &error);
+}
+
+int main(int argc, char **argv)
+{
+    flowhost_error error;
+    flowhost_config *config = flowhost_config_new();
+    if (!config) {
+        return EXIT_NO_START;
+    }
+    int rc = flowhost_config_parse(config, argc, argv, &error);
+    int code = EXIT_DONE;
+    if (rc < 0) {
+        code = complain(rc, &error);
+    } else if (rc == 0) {
+        const char *command = flowhost_config_get(config, "command");
+        if (strcmp(command, "serve") == 0) {
+            code = serve(config);
+        } else if (strcmp(command, "check") == 0) {
+            code = check(config);
+        } else if (strcmp(command, "run") == 0) {
+            code = run(config);
+        } else {
+            printf("flowhost %s\n", flowhost_version());
+        }
+    }
+    flowhost_config_free(config);
+    return code;
+}

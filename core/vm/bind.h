@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside core/vm: the vm's fields and what the bindings share. Each bind_*.c pushes one table of
+ * `flowhost.core` and says in its first lines what Lua finds there. */
+#pragma once
+
+#include "base/list.h"
+#include "base/random.h"
+#include "vm/vm.h"
+
+#include <lauxlib.h>
+#include <stdatomic.h>
+
+struct fh_vm {
+    lua_State *L;
+    struct fh_vm_context context;
+    struct fh_random random;
+    struct fh_list timers; /* running ones, for close */
+    size_t used_bytes;
+    bool is_muted;
+    bool is_in_flow;     /* a flow's code runs: memory cap and budget apply to it */
+    bool is_over_budget; /* the hook has fired: the flow is being thrown out */
+    int64_t cpu_end_us;  /* of the thread's own time; 0: not read yet */
+    int64_t deadline_us; /* monotonic: not over before */
+    int handlers[FH_EVENT_COUNT];
+    int trampoline;
+};
+
+struct fh_vm *fh_vm_of(lua_State *L);
+
+/* Each pushes its table. */
+void fh_bind_http_open(lua_State *L);
+void fh_bind_store_open(lua_State *L);
+void fh_bind_client_open(lua_State *L);
+void fh_bind_timer_open(lua_State *L);
+void fh_bind_system_open(lua_State *L);
+void fh_bind_shard_open(lua_State *L);
+void fh_bind_native_open(lua_State *L);
+void fh_bind_flow_open(lua_State *L);
+
+void fh_bind_timer_stop_all(struct fh_vm *vm);
+
+/* A new metatable `name` with `methods`, indexable, closed to Lua (__metatable = false). */
+void fh_bind_class(lua_State *L, const char *name, const luaL_Reg *methods);
+
+static inline struct fh_slice fh_bind_slice(lua_State *L, int index)
+{
+    size_t len;
+    const char *data = luaL_checklstring(L, index, &len);
+    return fh_slice_make(data, len);
+}
+
+static inline void fh_bind_push_slice(lua_State *L, struct fh_slice bytes)
+{
+    lua_pushlstring(L, bytes.data ? bytes.data : "", bytes.len);
+}
+
+/* nil, code name, detail. */
+int fh_bind_fail(lua_State *L, int code, const char *detail);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* core.flow: running a flow's coroutine under its limits.
+ *
+ *   resume(co, ...) -> "yield", values ... | "end", values ... | "error", value, code
+ *
+ * `code` is "CPU_LIMIT" or "MEMORY_LIMIT" when a limit ended it, else nil. The dead coroutine keeps
+ * its stack for a traceback. The budget is the shard thread's own processor time between two
+ * yields. A count hook watches it; LuaJIT's hooks are per VM and do not fire in compiled traces,
+ * hence the flow is interpreted and the hook is set around each resume. */
+#include "vm/bind.h"
+
+#include <time.h>
+
+enum { HOOK_EVERY = 20000 };
+
+static int64_t thread_cpu_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* Thread time is expensive to read. It is first read at the first hook, so that a short resume never
+ * pays for it; and then only when the cheap monotonic clock, which also counts time the thread did
+ * not run, says that it may be over. */
+static bool is_over(struct fh_vm *vm)
+{
+    int64_t now_us = fh_clock_mono_us(&fh_clock_system);
+    int64_t limit_us = vm->context.cpu_limit_ms * 1000;
+    if (vm->cpu_end_us == 0) {
+        vm->cpu_end_us = thread_cpu_us() + limit_us;
+        vm->deadline_us = now_us + limit_us;
+    }
+    if (now_us < vm->deadline_us) {
+        return false;
+    }
+    int64_t left_us = vm->cpu_end_us - thread_cpu_us();
+    vm->deadline_us = now_us + left_us;
+    return left_us <= 0;
+}
+
+/* Once over, it fires at every instruction: a pcall in the flow cannot outlive it. */
+static void on_count(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    struct fh_vm *vm = fh_vm_of(L);
+    if (vm->is_over_budget || is_over(vm)) {
+        vm->is_over_budget = true;
+        lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
+        luaL_error(L, "CPU_LIMIT: ran longer than %d ms without waiting for anything",
+                   (int)vm->context.cpu_limit_ms);
+    }
+}
+
+static void arm(struct fh_vm *vm, lua_State *co)
+{
+    vm->is_over_budget = false;
+    vm->is_in_flow = true;
+    vm->cpu_end_us = 0;
+    lua_sethook(co, on_count, LUA_MASKCOUNT, HOOK_EVERY);
+}
+
+static void disarm(struct fh_vm *vm, lua_State *L)
+{
+    lua_sethook(L, NULL, 0, 0);
+    vm->is_in_flow = false;
+}
+
+static int push_error(lua_State *L, lua_State *co, const char *code)
+{
+    lua_settop(L, 0);
+    lua_pushliteral(L, "error");
+    lua_xmove(co, L, 1);
+    if (code) {
+        lua_pushstring(L, code);
+    } else {
+        lua_pushnil(L);
+    }
+    return 3;
+}
+
+static int resume(lua_State *L)
+{
+    lua_State *co = lua_tothread(L, 1);
+    luaL_argcheck(L, co, 1, "coroutine expected");
+    struct fh_vm *vm = fh_vm_of(L);
+    int count = lua_gettop(L) - 1;
+    if (!lua_checkstack(co, count + 1)) {
+        return luaL_error(L, "too many arguments to resume");
+    }
+    lua_xmove(L, co, count);
+    arm(vm, co);
+    int rc = lua_resume(co, count);
+    disarm(vm, L);
+    if (vm->is_over_budget) {
+        return rc == 0 || rc == LUA_YIELD ? luaL_error(L, "over budget yet not ended")
+                                          : push_error(L, co, "CPU_LIMIT");
+    }
+    if (rc == LUA_ERRMEM) {
+        return push_error(L, co, "MEMORY_LIMIT");
+    }
+    if (rc != 0 && rc != LUA_YIELD) {
+        return push_error(L, co, NULL);
+    }
+    int results = lua_gettop(co);
+    luaL_checkstack(L, results + 1, "too many results");
+    lua_pushstring(L, rc == LUA_YIELD ? "yield" : "end");
+    lua_xmove(co, L, results);
+    return results + 1;
+}
+
+void fh_bind_flow_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {{"resume", resume}, {NULL, NULL}};
+    lua_newtable(L);
+    luaL_register(L, NULL, functions);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What the host asks Lua before it serves: the command line, the settings, the flows folder. */
+#pragma once
+
+#include "base/error.h"
+#include "base/slice.h"
+
+struct fh_vm;
+
+struct fh_pair {
+    const char *name;
+    struct fh_slice value;
+};
+
+/* Called for each name and value of the answer. */
+typedef void (*fh_setup_set)(void *arg, const char *name, const char *value);
+
+/* Words of the command line -> settings, or "text" / "usage" to print. */
+int fh_setup_arguments(struct fh_vm *vm, int count, char *const *words, fh_setup_set set, void *arg,
+                       struct fh_error *err);
+
+/* Settings given by the program, over the environment ("NAME=value", NULL-terminated), over host.lua's text (data NULL: there is
+ * none), over the defaults -> all settings, or "problem". */
+int fh_setup_settings(struct fh_vm *vm, const struct fh_pair *given, size_t count,
+                      char *const *environment, struct fh_slice host_file, fh_setup_set set,
+                      void *arg, struct fh_error *err);
+
+typedef void (*fh_setup_on_problem)(void *arg, const char *file, int line, const char *message);
+
+/* Loads the flows folder into a shard's vm. Returns how many problems were reported, or a negative code. */
+int fh_setup_load(struct fh_vm *vm, const struct fh_pair *files, size_t file_count,
+                  const struct fh_pair *settings, size_t setting_count,
+                  fh_setup_on_problem on_problem, void *arg, struct fh_error *err);
+
+/* Takes up unfinished runs. */
+int fh_setup_start(struct fh_vm *vm, struct fh_error *err);
+
+/* Stops intake; returns how many runs are still being worked on. */
+int fh_setup_drain(struct fh_vm *vm);

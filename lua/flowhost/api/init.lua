@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: MIT
+-- The host's own routes, one line each, and the handler of every request.
+
+local core = require "flowhost.core"
+local flows = require "flowhost.api.flows"
+local problem = require "flowhost.api.problem"
+local router = require "flowhost.api.router"
+local runs = require "flowhost.api.runs"
+local start = require "flowhost.api.start"
+
+local store = core.store
+
+local M = {}
+
+local flow_routes
+
+local function healthz(request)
+    request:respond(200, { "Content-Type", "text/plain" }, "ok\n")
+end
+
+local function readyz(request)
+    if start.is_draining then
+        return problem.send(request, 503, "DRAINING", "the host is closing down")
+    elseif store.is_full() then
+        return problem.send(request, 503, "DISK_FULL", "no space left for the data folder")
+    end
+    request:respond(200, { "Content-Type", "text/plain" }, "ready\n")
+end
+
+router.add("GET", "/healthz", healthz)
+router.add("GET", "/readyz", readyz)
+router.add("GET", "/v1/flows", flows.list)
+router.add("POST", "/v1/flows/{name+}/runs", start.handle_api)
+router.add("GET", "/v1/flows/{name+}", flows.get)
+router.add("GET", "/v1/runs", runs.list)
+router.add("GET", "/v1/runs/{id}", runs.get)
+router.add("GET", "/v1/runs/{id}/steps", runs.steps)
+router.add("POST", "/v1/runs/{id}/recover", runs.recover)
+router.add("POST", "/v1/runs/{id}/cancel", runs.cancel)
+
+--- Serves the routes of this release from now on.
+function M.set_release(release)
+    flow_routes = start.routes_of(release, router)
+end
+
+function M.drain()
+    start.is_draining = true
+end
+
+core.on("http", function(request, method, path, body)
+    return router.dispatch(flow_routes, request, method, path, body)
+end)
+
+return M

@@ -1,0 +1,55 @@
+-- SPDX-License-Identifier: MIT
+-- Wires a VM: what C calls first. A VM of a shard gets the engine with the first "load"; the command line needs none of it.
+
+local core = require "flowhost.core"
+
+require "flowhost.cli.setup"
+
+local json, system = core.json, core.system
+
+local function taken_names()
+    local taken = {}
+    for _, name in ipairs(core.native.names()) do
+        taken[name] = true
+    end
+    return taken
+end
+
+--- Files and settings in; a list of { file, line, message } out. Shard 0 keeps the release in the store for all.
+core.on("load", function(files, settings)
+    local api = require "flowhost.api"
+    local catalog = require "flowhost.engine.catalog"
+    local ctx = require "flowhost.ctx"
+    local release_module = require "flowhost.engine.release"
+    local run_module = require "flowhost.engine.run"
+
+    catalog.set_up { new_ctx = ctx.new, is_jit = settings.jit == "true", taken = taken_names() }
+    run_module.keeps_all = settings.record_all == "true"
+    local release = release_module.make(files, json.decode(settings.env))
+    local compiled = catalog.activate(release)
+    api.set_release(compiled)
+    if system.shard == 0 then
+        release_module.save(release, "flows", function(code)
+            if code then
+                system.log("error", "the release could not be stored: " .. code)
+            end
+        end)
+    end
+    return compiled.problems
+end)
+
+core.on("start", function()
+    local catalog = require "flowhost.engine.catalog"
+    local recovery = require "flowhost.engine.recovery"
+    local count = recovery.run(catalog.find_code)
+    if count > 0 then
+        system.log("info", ("took up %d unfinished runs"):format(count), { "shard", tostring(system.shard) })
+    end
+end)
+
+core.on("drain", function()
+    require("flowhost.api").drain()
+    return require("flowhost.engine.run").live_count
+end)
+
+

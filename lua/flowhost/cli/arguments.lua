@@ -1,0 +1,129 @@
+-- SPDX-License-Identifier: MIT
+-- The command line: words to { command, dir, ... , settings given as options }.
+
+local argparse = require "argparse"
+local core = require "flowhost.core"
+local settings = require "flowhost.cli.settings"
+
+local M = {}
+
+local COMMANDS = { serve = true, check = true, run = true, version = true, help = true }
+
+local EPILOG = [[
+Settings come from, each winning over the one before: defaults, host.lua in the
+flows folder, FLOWHOST_* in the environment (FLOWHOST_MAX_BODY=1m), options.
+
+Exit codes: 0 ended as asked, 1 found problems (check) or the run did not succeed
+(run), 2 wrong usage, 3 could not start, 4 could not reach the host.]]
+
+local function add_settings(command)
+    for _, row in ipairs(settings.LIST) do
+        local option = command:option("--" .. row[1]:gsub("_", "-")):target(row[1]):argname "VALUE"
+        option:description(("%s (%s)"):format(row[4], row[2]))
+    end
+end
+
+local function new_parser()
+    local parser = argparse "flowhost"
+        :description "Serves a folder of Lua flows: durable, over HTTP, in one process."
+        :epilog(EPILOG)
+        :require_command(true)
+        :command_target "command"
+    parser:flag("--version", "Print the version and end."):action(function()
+        error({ text = "flowhost " .. core.system.version .. "\n" }, 0)
+    end)
+
+    local serve = parser:command("serve", "Serve the flows of a folder (the default: flowhost DIR).")
+    serve:argument("dir", "Folder with the flows.")
+    add_settings(serve)
+
+    local check = parser:command("check", "Load everything and report each problem as file:line.")
+    check:argument("dir", "Folder with the flows.")
+
+    local run = parser:command("run", "Run one flow without a server; print the result and its steps.")
+    run:argument("file", "The flow, e.g. flows/hello.lua.")
+    run:option("--input", "The input as JSON.", "null"):argname "JSON"
+    run:option("--dir", "The flows folder, when FILE lies deeper in it."):argname "DIR"
+    add_settings(run)
+
+    parser:command("version", "Print the version.")
+    return parser
+end
+
+--- "flowhost DIR" is "flowhost serve DIR".
+local function with_command(words)
+    local first = words[1]
+    if first and not COMMANDS[first] and first:sub(1, 1) ~= "-" then
+        return { "serve", unpack(words) }
+    elseif first == "help" then
+        return { "--help" }
+    end
+    return words
+end
+
+--- flows/a/b.lua in flows -> "a/b"; without a folder given, the file's own.
+local function split_file(result)
+    local file = result.file:gsub("^%./", "")
+    local dir = result.dir and result.dir:gsub("^%./", ""):gsub("/+$", "")
+    if not dir then
+        dir = file:match "^(.*)/[^/]*$" or "."
+    end
+    local name = dir == "." and file or file:sub(#dir + 2)
+    if dir ~= "." and file:sub(1, #dir + 1) ~= dir .. "/" then
+        return nil, ("the file %s does not lie in %s"):format(file, dir)
+    end
+    result.dir = dir
+    result.flow = name:gsub("%.lua$", "")
+    return result
+end
+
+--- argparse ends the process on --help and errors; here it raises instead and the caller prints.
+local function parse(parser, words)
+    local stop = { exit = os.exit, stdout = io.stdout, print = print }
+    local text = {}
+    parser.error = function(self, message)
+        error({ usage = ("flowhost: %s\n%s\ntry 'flowhost --help'\n"):format(message, self:get_usage()) }, 0)
+    end
+    os.exit = function()
+        error({ text = table.concat(text) }, 0)
+    end
+    print = function(line) -- luacheck: ignore 121
+        text[#text + 1] = tostring(line) .. "\n"
+    end
+    local ok, result = pcall(parser.parse, parser, words)
+    os.exit = stop.exit -- luacheck: ignore 122
+    print = stop.print -- luacheck: ignore 121
+    if ok then
+        return result
+    end
+    return nil, type(result) == "table" and result or { usage = tostring(result) .. "\n" }
+end
+
+--- { command, dir, flow, input, and settings as text }; nil, { text } to print and end, or { usage } for wrong usage.
+function M.parse(words)
+    local result, stop = parse(new_parser(), with_command(words))
+    if not result then
+        return nil, stop
+    end
+    local options = { command = result.command, dir = result.dir, input = result.input }
+    for _, row in ipairs(settings.LIST) do
+        local name = row[1]
+        if result[name] ~= nil then
+            local checked, reason = settings.check(name, result[name])
+            if not checked then
+                return nil, { usage = "flowhost: option --" .. reason .. "\n" }
+            end
+            options[name] = checked
+        end
+    end
+    if result.command == "run" then
+        local split, reason = split_file(result)
+        if not split then
+            return nil, { usage = "flowhost: " .. reason .. "\n" }
+        end
+        options.dir, options.flow = split.dir, split.flow
+    end
+    return options
+end
+
+return M

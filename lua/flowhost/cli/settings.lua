@@ -1,0 +1,104 @@
+-- SPDX-License-Identifier: MIT
+-- Every setting of the host: default, kind, what it is. One table for host.lua, FLOWHOST_* and --options, which win over
+-- each other in this order. `host.lua` may set any of them, and `env`, the values flows read as ctx.env.
+
+local M = {}
+
+--- name, default, kind ("text" | "count" | "bytes" | "seconds" | "choice" | "flag"), help, choices
+M.LIST = {
+    { "listen", "127.0.0.1:8080", "text", "address and port to serve on; port 0 takes a free one; \"none\" serves nothing" },
+    { "data", "data", "text", "folder of the store; \"temp\" is one that is removed at the end" },
+    { "shards", "0", "count", "threads; 0 is one per processor" },
+    { "log", "text", "choice", "form of the log on stderr", { text = true, json = true } },
+    { "log_level", "info", "choice", "least level that is written",
+        { debug = true, info = true, warn = true, error = true, off = true } },
+    { "max_body", "8388608", "bytes", "largest request body" },
+    { "max_header", "32768", "bytes", "largest request line and headers" },
+    { "max_connections", "4096", "count", "open connections per shard" },
+    { "idle_timeout", "60", "seconds", "a connection without traffic is closed after it" },
+    { "cpu_limit", "1", "seconds", "processor time of a flow between two waits" },
+    { "memory_limit", "536870912", "bytes", "memory of all flows of a shard" },
+    { "max_outgoing", "1024", "count", "open connections to other services per shard" },
+    { "map_size", "68719476736", "bytes", "largest size of the data file" },
+    { "drain_timeout", "10", "seconds", "time for running work to end after the first signal" },
+    { "jit", "false", "flag", "compile flows to machine code: faster, but an endless loop is not ended" },
+    { "record_all", "false", "flag", "keep the journal of flows with durable = \"never\" as well" },
+}
+
+local UNITS = { k = 1024, m = 1024 ^ 2, g = 1024 ^ 3, t = 1024 ^ 4 }
+
+local by_name = {}
+for _, row in ipairs(M.LIST) do
+    by_name[row[1]] = { default = row[2], kind = row[3], help = row[4], choices = row[5] }
+end
+
+local CHECKS = {
+    text = function(text)
+        return text ~= "" and text or nil, "must not be empty"
+    end,
+    count = function(text)
+        return text:match "^%d+$", "must be a whole number"
+    end,
+    seconds = function(text)
+        local number = tonumber(text)
+        return number and number >= 0 and tostring(number) or nil, "must be a number of seconds"
+    end,
+    bytes = function(text)
+        local number, unit = text:lower():match "^(%d+)([kmgt]?)b?$"
+        return number and ("%.0f"):format(tonumber(number) * (UNITS[unit] or 1)), "must be a size such as 512k or 8m"
+    end,
+    flag = function(text)
+        return (text == "true" or text == "false") and text or nil, "must be true or false"
+    end,
+}
+
+--- The value in its canonical spelling; nil, sentence when it cannot be.
+function M.check(name, value)
+    local setting = by_name[name]
+    if not setting then
+        return nil, ("there is no setting '%s'"):format(name)
+    end
+    local text = tostring(value)
+    if setting.kind == "choice" then
+        if setting.choices[text] then
+            return text
+        end
+        local choices = {}
+        for choice in pairs(setting.choices) do
+            choices[#choices + 1] = choice
+        end
+        table.sort(choices)
+        return nil, ("%s = '%s': use one of %s"):format(name, text, table.concat(choices, ", "))
+    end
+    local checked, reason = CHECKS[setting.kind](text)
+    if not checked then
+        return nil, ("%s = '%s' %s"):format(name, text, reason)
+    end
+    return checked
+end
+
+function M.defaults()
+    local values = {}
+    for name, setting in pairs(by_name) do
+        values[name] = setting.default
+    end
+    return values
+end
+
+--- FLOWHOST_MAX_BODY and the like out of an environment.
+function M.from_environment(environment)
+    local values = {}
+    for name in pairs(by_name) do
+        local value = environment["FLOWHOST_" .. name:upper()]
+        if value and value ~= "" then
+            local checked, reason = M.check(name, value)
+            if not checked then
+                return nil, "environment variable FLOWHOST_" .. name:upper() .. ": " .. reason
+            end
+            values[name] = checked
+        end
+    end
+    return values
+end
+
+return M

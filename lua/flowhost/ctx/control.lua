@@ -1,0 +1,41 @@
+-- SPDX-License-Identifier: MIT
+-- ctx.stop(reason), ctx.break(reason): end the run now as `broken`. ctx.fail(code, message): end it as `failed`.
+-- No pcall catches either. ctx.response(body, { status, headers }): answer the caller now; the run goes on.
+
+local error_object = require "flowhost.engine.error"
+local run_module = require "flowhost.engine.run"
+local step = require "flowhost.engine.step"
+
+local function stop(reason)
+    reason = reason == nil and "" or tostring(reason)
+    step.current_fiber("stop")
+    step.halt(function(run)
+        run_module.stop(run, reason)
+    end)
+end
+
+local function fail(code, message)
+    if type(code) ~= "string" then
+        error_object.raise("INVALID", "ctx.fail: a code is expected")
+    end
+    local err = error_object.new(code, message == nil and code or tostring(message))
+    step.current_fiber("fail")
+    step.halt(function(run)
+        run_module.fail(run, err)
+    end)
+end
+
+local function response(body, o)
+    o = o or {}
+    if o.status ~= nil and (type(o.status) ~= "number" or o.status < 200 or o.status > 599) then
+        error_object.raise("INVALID", "ctx.response: status must be a number from 200 to 599")
+    end
+    local run = step.current_fiber("response").run
+    local answer = { body = body, status = o.status or 200, headers = o.headers }
+    step.value("response", "", function()
+        return answer
+    end)
+    run_module.respond(run, answer)
+end
+
+return { stop = stop, ["break"] = stop, fail = fail, response = response }

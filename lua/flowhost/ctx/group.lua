@@ -1,0 +1,42 @@
+-- SPDX-License-Identifier: MIT
+-- ctx.all{ fn, ... } -> as many values as functions, in order.
+-- ctx.map(list, fn, { concurrency = n }) -> list of fn(item, index), in order; all at once unless n is given.
+
+local core = require "flowhost.core"
+local error_object = require "flowhost.engine.error"
+local group = require "flowhost.engine.group"
+
+local array = core.json.array
+
+local function all(functions)
+    if type(functions) ~= "table" then
+        error_object.raise("INVALID", "ctx.all: a list of functions is expected")
+    end
+    local count = #functions
+    for i = 1, count do
+        if type(functions[i]) ~= "function" then
+            error_object.raise("INVALID", ("ctx.all: entry %d is a %s, not a function"):format(i, type(functions[i])))
+        end
+    end
+    local results = group.run("all", count, count, function(branch)
+        return functions[branch]()
+    end)
+    return unpack(results, 1, count)
+end
+
+local function map(list, fn, o)
+    if type(list) ~= "table" or type(fn) ~= "function" then
+        error_object.raise("INVALID", "ctx.map: a list and a function are expected")
+    end
+    local count = #list
+    local concurrency = o and o.concurrency or math.max(count, 1)
+    if type(concurrency) ~= "number" or concurrency < 1 then
+        error_object.raise("INVALID", "ctx.map: concurrency must be a number of at least 1")
+    end
+    local results = group.run("map", count, concurrency, function(branch)
+        return fn(list[branch], branch)
+    end)
+    return array(results)
+end
+
+return { all = all, map = map }

@@ -1,0 +1,28 @@
+-- SPDX-License-Identifier: MIT
+-- ctx.trx(): run id. ctx.logId(): trace id. ctx.run: { id flow version started_at attempt }. ctx.env: values of host.lua's
+-- `env`, as they were when the run's release was loaded.
+
+local step = require "flowhost.engine.step"
+
+local function trx()
+    return step.current_fiber("trx").run.id
+end
+
+local function log_id()
+    return step.current_fiber("logId").run.trace_id
+end
+
+local function run_info()
+    local run = step.current_fiber("run").run
+    return { id = run.id, flow = run.flow, version = run.version, started_at = run.started / 1000, attempt = run.attempt }
+end
+
+local function env()
+    local own = {}
+    for name, value in pairs(step.current_fiber("env").run.code.env) do
+        own[name] = value
+    end
+    return own
+end
+
+return { trx = trx, logId = log_id, run = { of_run = run_info }, env = { of_run = env } }

@@ -1,0 +1,241 @@
+-- SPDX-License-Identifier: MIT
+-- ctx.request(o): an HTTP call as a step.
+--
+-- o: url, method ("GET", or "POST" when there is a body), query, headers (or header), json | form | body, auth { user, pass },
+--    bearer, timeout (s, 30), responseType ("json" | "text"; default by the answer's Content-Type), onlyData (true),
+--    raise (true when onlyData), follow (redirects, 0), max_bytes (8 MiB)
+-- Returns the decoded body, or with onlyData = false { status, headers, header, cookies, data }.
+-- Raises NETWORK, TIMEOUT, TLS, TOO_LARGE, NOT_JSON, INVALID, and HTTP_STATUS (status >= 400; `data` is the body).
+
+local core = require "flowhost.core"
+local error_object = require "flowhost.engine.error"
+local step = require "flowhost.engine.step"
+local token = require "flowhost.engine.token"
+
+local client, json, system, timer = core.client, core.json, core.system, core.timer
+
+local ANY_BYTES = { any_bytes = true }
+local DEFAULT_TIMEOUT_S = 30
+local UNSAFE = { POST = true, PUT = true, PATCH = true, DELETE = true }
+
+local KNOWN = {
+    url = true, method = true, query = true, headers = true, header = true, json = true, form = true, body = true,
+    auth = true, bearer = true, timeout = true, responseType = true, onlyData = true, raise = true, follow = true,
+    max_bytes = true,
+}
+
+local function invalid(message)
+    error_object.raise("INVALID", "ctx.request: " .. message)
+end
+
+local function escape(text)
+    return (tostring(text):gsub("[^%w%-._~]", function(char)
+        return ("%%%02X"):format(char:byte())
+    end))
+end
+
+local function sorted_keys(map)
+    local keys = {}
+    for key in pairs(map) do
+        if type(key) ~= "string" then
+            invalid("names of query, form and headers must be strings")
+        end
+        keys[#keys + 1] = key
+    end
+    table.sort(keys)
+    return keys
+end
+
+local function encode_form(map)
+    local parts = {}
+    for _, key in ipairs(sorted_keys(map)) do
+        local value = map[key]
+        for _, one in ipairs(type(value) == "table" and value or { value }) do
+            parts[#parts + 1] = escape(key) .. "=" .. escape(one)
+        end
+    end
+    return table.concat(parts, "&")
+end
+
+local function build_url(o)
+    if type(o.url) ~= "string" or o.url == "" then
+        invalid("url must be a non-empty string")
+    end
+    if o.query == nil then
+        return o.url
+    end
+    local query = type(o.query) == "table" and encode_form(o.query) or tostring(o.query)
+    if query == "" then
+        return o.url
+    end
+    return o.url .. (o.url:find("?", 1, true) and "&" or "?") .. query
+end
+
+--- Body and its content type.
+local function build_body(o)
+    if o.json ~= nil then
+        local text, reason = json.encode(o.json)
+        if not text then
+            invalid("json: " .. reason)
+        end
+        return text, "application/json"
+    elseif o.form ~= nil then
+        return encode_form(o.form), "application/x-www-form-urlencoded"
+    elseif type(o.body) == "table" then
+        local text, reason = json.encode(o.body)
+        if not text then
+            invalid("body: " .. reason)
+        end
+        return text, "application/json"
+    elseif o.body ~= nil then
+        return tostring(o.body)
+    end
+end
+
+local function build_headers(o, content_type)
+    local list, has = {}, {}
+    local given = o.headers or o.header
+    if given then
+        for _, name in ipairs(sorted_keys(given)) do
+            list[#list + 1] = { name, tostring(given[name]) }
+            has[name:lower()] = true
+        end
+    end
+    if content_type and not has["content-type"] then
+        list[#list + 1] = { "Content-Type", content_type }
+    end
+    if o.bearer and not has.authorization then
+        list[#list + 1] = { "Authorization", "Bearer " .. tostring(o.bearer) }
+    end
+    return list
+end
+
+--- What a replay must find the same: everything that is sent, but for what differs by attempt.
+local function fingerprint(call)
+    local parts = { call.method, call.url }
+    for _, header in ipairs(call.headers) do
+        parts[#parts + 1] = header[1] .. ":" .. header[2]
+    end
+    parts[#parts + 1] = call.user or ""
+    parts[#parts + 1] = call.body or ""
+    return table.concat(parts, "\n")
+end
+
+local function parse_cookies(header)
+    local cookies = {}
+    for line in (header or ""):gmatch "[^\n]+" do
+        local name, value = line:match "^%s*([^=;%s]+)=([^;]*)"
+        if name then
+            cookies[name] = value
+        end
+    end
+    return cookies
+end
+
+--- Text of the decoded body as JSON, and the value. nil, error object when it is not what was asked for.
+local function decode_body(o, headers, body)
+    local kind = o.responseType
+    if not kind then
+        kind = (headers["content-type"] or ""):lower():find("json", 1, true) and "json" or "text"
+    end
+    if body == "" then
+        return "null", nil
+    elseif kind == "json" then
+        local value, reason = json.decode(body)
+        if value == nil then
+            return nil, error_object.new("NOT_JSON", "the answer is not JSON: " .. reason, { data = body:sub(1, 200) })
+        end
+        return body, value
+    end
+    return json.encode(body, ANY_BYTES), body
+end
+
+local function on_answer(o, done, status, headers, body)
+    local text, value = decode_body(o, headers, body)
+    local raises = o.raise
+    if raises == nil then
+        raises = o.onlyData ~= false
+    end
+    if raises and status >= 400 then
+        return done(nil, error_object.new("HTTP_STATUS", ("%s answered %d"):format(o.url, status), {
+            status = status, data = text and value or body:sub(1, 1000), retryable = status >= 500 or status == 429,
+        }))
+    end
+    if not text then
+        return done(nil, value)
+    end
+    if o.onlyData ~= false then
+        return done(text, value)
+    end
+    local result = { status = status, headers = headers, header = headers, cookies = parse_cookies(headers["set-cookie"]),
+        data = value }
+    return done(json.encode(result, ANY_BYTES), result)
+end
+
+local function send(o, call, run, done, path)
+    local headers = { unpack(call.headers) }
+    if UNSAFE[call.method] then
+        headers[#headers + 1] = { "Idempotency-Key", run.id .. "/" .. path }
+    end
+    headers[#headers + 1] = { "traceparent", ("00-%s-%s-01"):format(run.trace_id, system.hex(system.random(8))) }
+    local waiting = token.new(function(code, a, b, c)
+        if code then
+            return done(nil, error_object.new(code, a, { retryable = code == "NETWORK" or code == "TIMEOUT" }))
+        end
+        return on_answer(o, done, a, b, c)
+    end)
+    local handle, code, detail = client.start({
+        method = call.method, url = call.url, headers = headers, body = call.body, user = call.user,
+        password = call.password, timeout_ms = call.timeout_ms, max_bytes = o.max_bytes, max_redirects = o.follow,
+    }, waiting)
+    if not handle then
+        -- answered in a later turn, as everything else: the flow is not resumed from within its own yield
+        token.drop(waiting)
+        handle = timer.start(0, token.new(function()
+            done(nil, error_object.new(code, detail))
+        end))
+        return function()
+            handle:stop()
+        end
+    end
+    return function()
+        token.drop(waiting)
+        handle:cancel()
+    end
+end
+
+local function check(o)
+    if type(o) ~= "table" then
+        invalid("a table is expected, e.g. { url = ... }")
+    end
+    for name in pairs(o) do
+        if not KNOWN[name] then
+            invalid(("unknown option '%s'"):format(tostring(name)))
+        end
+    end
+    local timeout = o.timeout == nil and DEFAULT_TIMEOUT_S or o.timeout
+    if type(timeout) ~= "number" or timeout <= 0 then
+        invalid("timeout must be a number of seconds above 0")
+    end
+    return timeout
+end
+
+local function request(o)
+    local timeout = check(o)
+    local body, content_type = build_body(o)
+    local auth = o.auth or {}
+    local call = {
+        method = (o.method or (body and "POST") or "GET"):upper(), url = build_url(o), body = body,
+        headers = build_headers(o, content_type), user = auth.user or auth[1], password = auth.pass or auth[2],
+        timeout_ms = timeout * 1000,
+    }
+    local run = step.current_fiber("request").run
+    -- the given table may change before the answer is there
+    local options = { url = o.url, responseType = o.responseType, onlyData = o.onlyData, raise = o.raise,
+        follow = o.follow, max_bytes = o.max_bytes }
+    return step.effect("request", call.method .. " " .. o.url, fingerprint(call), function(done, path)
+        return send(options, call, run, done, path)
+    end)
+end
+
+return { request = request }

@@ -1,0 +1,144 @@
+-- SPDX-License-Identifier: MIT
+-- The flows that new runs start from (the active release), and the releases that older runs are pinned to.
+
+local core = require "flowhost.core"
+local error_object = require "flowhost.engine.error"
+local fiber_module = require "flowhost.engine.fiber"
+local loader = require "flowhost.flow.loader"
+local release_module = require "flowhost.engine.release"
+local sandbox = require "flowhost.flow.sandbox"
+
+local system = core.system
+
+local M = {
+    active = nil, -- release in force
+}
+
+local loaded = {} -- hash -> release
+local options
+local factory
+
+--- The library modules flows may require beside lib/.
+local ALLOWED = { cjson = true, lpeg = true }
+
+local function fiber_of(state)
+    local fiber = fiber_module.current
+    return fiber and fiber.run == state.run and fiber or nil
+end
+
+--- Recorded time of the branch: what os.time reads. While a file is loaded there is no run: the epoch.
+local function recorded_now(state)
+    local fiber = fiber_of(state)
+    return fiber and fiber.now / 1000 or 0
+end
+
+--- Each branch draws from a sequence of its own, seeded by run and branch, so that branches cannot reorder each other's.
+local function random_state(state)
+    local fiber = fiber_of(state)
+    if not fiber then
+        return sandbox.seed "load"
+    end
+    if not fiber.rng then
+        fiber.rng = sandbox.seed(fiber.run.id .. "/" .. fiber.scope.prefix)
+    end
+    return fiber.rng
+end
+
+--- lib/NAME.lua of the same release, once per environment; or an allowed module.
+local function require_module(name, state)
+    if state.modules[name] ~= nil then
+        return state.modules[name]
+    end
+    local chunk = state.release.files["lib/" .. name:gsub("%.", "/") .. ".lua"]
+    local module
+    if chunk then
+        state.modules[name] = false
+        setfenv(chunk, state.env)
+        module = chunk()
+    elseif ALLOWED[name] then
+        module = {}
+        for key, value in pairs(require(name)) do
+            module[key] = value
+        end
+    else
+        error(("module '%s' not found: neither lib/%s.lua of this folder nor one of cjson, lpeg"):format(name,
+            (name:gsub("%.", "/"))), 0)
+    end
+    state.modules[name] = module == nil or module
+    return state.modules[name]
+end
+
+local function print_line(text, state)
+    local run = state.run
+    if run then
+        system.log("info", text, { "flow", run.flow, "run", run.id })
+    end
+end
+
+local function new_env(release, run)
+    local state = { release = release, run = run, modules = {} }
+    state.env = factory:env(state)
+    return state.env
+end
+
+--- Runs fn under a flow's limits, outside of any run.
+local function limited(fn)
+    local how, raised = core.flow.resume(coroutine.create(fn))
+    if how == "end" then
+        return true
+    elseif how == "yield" then
+        return false, "a flow file cannot wait while it is loaded"
+    end
+    return false, error_object.is(raised) and raised.message or raised
+end
+
+local function compile(release)
+    local hashes = release.hashes
+    return loader.load(release.files, {
+        hash = release.hash, env = release.env, new_env = new_env, new_ctx = options.new_ctx, limited = limited,
+        is_jit = options.is_jit, taken = options.taken,
+        version_of = function(file)
+            return system.hex(hashes and hashes[file] or system.sha256(release.files[file])):sub(1, 12)
+        end,
+    })
+end
+
+---@param o { new_ctx: function, is_jit: boolean?, taken: table<string, boolean>? }
+function M.set_up(o)
+    options = o
+    factory = sandbox.new {
+        now = recorded_now, random_state = random_state, require = require_module, print = print_line, jit = o.is_jit,
+    }
+end
+
+--- Makes the folder the active release of this shard. Returns the compiled release; its `problems` say what was left out.
+function M.activate(release)
+    local compiled = compile(release)
+    loaded[release.hash] = compiled
+    M.active = compiled
+    return compiled
+end
+
+function M.flow(name)
+    return M.active and M.active.flows[name]
+end
+
+--- The code of the release a row is pinned to. nil, reason when the store does not have it or it does not load.
+function M.find_code(row)
+    local release = loaded[row.release]
+    if not release then
+        local files, env = release_module.read(row.release)
+        if not files then
+            return nil, env
+        end
+        release = compile { hash = row.release, files = files, env = env }
+        loaded[row.release] = release
+    end
+    local flow = release.flows[row.flow]
+    if not flow then
+        return nil, ("release %s has no flow '%s' that loads"):format(row.release:sub(1, 12), row.flow)
+    end
+    return flow.code
+end
+
+return M

@@ -1,0 +1,92 @@
+-- SPDX-License-Identifier: MIT
+-- Output commit: nothing leaves the process before everything the run recorded so far is on disk.
+--
+-- `when_durable(run, fn)` is the one gate to the outside. At most one batch of a run is on its way at a time, so that a
+-- first batch that is refused (disk full, key taken) leaves nothing of the run behind.
+
+local core = require "flowhost.core"
+local rows = require "flowhost.engine.rows"
+local token = require "flowhost.engine.token"
+
+local fault = core.system.fault
+
+local M = {}
+
+local flush
+
+local function release_waiters(run)
+    local waiters = run.durable_waiters
+    local first = 1
+    while waiters[first] and waiters[first].mark <= run.durable_mark do
+        local fn = waiters[first].fn
+        waiters[first] = false
+        first = first + 1
+        fn()
+    end
+    if first > 1 then
+        local rest = {}
+        for i = first, #waiters do
+            rest[#rest + 1] = waiters[i]
+        end
+        run.durable_waiters = rest
+    end
+end
+
+local function on_commit(run, mark, status, code)
+    run.is_in_flight = false
+    if code then
+        run.on_commit_failed(run, code)
+        return
+    end
+    fault "engine.committed"
+    run.stored_status = status
+    run.durable_mark = mark
+    release_waiters(run)
+    if run.durable_waiters[1] or run.wants_flush then
+        flush(run)
+    end
+end
+
+function flush(run)
+    if run.is_in_flight then
+        run.wants_flush = true
+        return
+    end
+    run.wants_flush = false
+    if run.submitted == run.recorded then
+        return
+    end
+    local batch = rows.batch(run)
+    local mark, status = run.recorded, run.status
+    if #run.pending > 0 then
+        run.pending = {}
+        run.next_chunk = run.next_chunk + 1
+    end
+    run.is_row_dirty = false
+    run.submitted = mark
+    run.is_in_flight = true
+    local waiting = token.new(function(code)
+        on_commit(run, mark, status, code)
+    end)
+    fault "engine.submit"
+    local ok, code = batch:submit(waiting)
+    if not ok then
+        token.drop(waiting)
+        run.is_in_flight = false
+        run.on_commit_failed(run, code)
+    end
+end
+
+--- Writes what is recorded, without anybody waiting for it.
+M.flush = flush
+
+--- Calls fn as soon as everything recorded up to now is durable: at once when it is.
+function M.when_durable(run, fn)
+    if run.durable == "never" or run.durable_mark >= run.recorded then
+        return fn()
+    end
+    run.durable_waiters[#run.durable_waiters + 1] = { mark = run.recorded, fn = fn }
+    flush(run)
+end
+
+return M

@@ -1,0 +1,77 @@
+-- SPDX-License-Identifier: MIT
+-- The error object: what ctx verbs raise, what a failed step records, what a run ends with.
+-- A table { code, message, retryable, cause, step, status, data, stack } that prints as "CODE: message".
+
+local M = {}
+
+local FIELDS = { "code", "message", "retryable", "cause", "step", "status", "data", "stack" }
+
+local metatable = {
+    __tostring = function(err)
+        return tostring(err.code) .. ": " .. tostring(err.message)
+    end,
+    __metatable = false,
+}
+
+---@class flowhost.Error
+---@field code string          stable name, e.g. "TIMEOUT"
+---@field message string       a sentence for a person
+---@field retryable boolean?   trying again may help
+---@field step string?         path of the step that raised it
+---@field status integer?      HTTP status, when an answer was the reason
+---@field data any?            what came with it, e.g. the body of that answer
+---@field stack string[]?      the flow's own lines, innermost first
+---@field cause string?
+
+---@return flowhost.Error
+function M.new(code, message, fields)
+    local err = { code = code, message = message }
+    if fields then
+        for name, value in pairs(fields) do
+            err[name] = value
+        end
+    end
+    return setmetatable(err, metatable)
+end
+
+function M.raise(code, message, fields)
+    error(M.new(code, message, fields), 0)
+end
+
+function M.is(value)
+    return type(value) == "table" and debug.getmetatable(value) == metatable
+end
+
+--- Plain data of the known fields, for JSON. Never more: a flow may have hung anything onto it.
+function M.to_plain(err)
+    local plain = {}
+    for _, field in ipairs(FIELDS) do
+        plain[field] = err[field]
+    end
+    return plain
+end
+
+function M.from_plain(plain)
+    local err = {}
+    for _, field in ipairs(FIELDS) do
+        err[field] = plain[field]
+    end
+    return setmetatable(err, metatable)
+end
+
+--- Any raised value as an error object. A flow's own table { code =, message = } keeps both.
+---@param stack string[]?
+function M.from_raised(value, stack)
+    if M.is(value) then
+        value.stack = value.stack or stack
+        return value
+    end
+    if type(value) == "table" and type(value.message) == "string" then
+        local code = type(value.code) == "string" and value.code or "LUA_ERROR"
+        return M.new(code, value.message, { stack = stack, data = value.data })
+    end
+    local message = type(value) == "string" and value or "error value is a " .. type(value)
+    return M.new("LUA_ERROR", message, { stack = stack })
+end
+
+return M

@@ -1,0 +1,86 @@
+-- SPDX-License-Identifier: MIT
+-- Fibers: the coroutines of a run. A run has one; each branch of a group has its own.
+--
+-- A fiber yields an effect (a table with `start`); what `start` brings resumes it. While a flow's code runs,
+-- `M.current` is its fiber: this is how ctx verbs, which are plain functions, know where they are.
+--
+--   fiber: run, co, scope, on_end(fiber, ok, value), now (ms, recorded time), parent, rng, cancel
+--   scope: prefix ("", "3.", "4.2."), n (steps so far), logs, container (see step.lua), parent
+
+local core = require "flowhost.core"
+local error_object = require "flowhost.engine.error"
+
+local resume_flow = core.flow.resume
+
+local M = { current = nil }
+
+function M.new(run, fn, prefix, on_end, parent)
+    return {
+        run = run, co = coroutine.create(fn), scope = { prefix = prefix, n = 0, logs = 0 }, on_end = on_end,
+        now = parent and parent.now or run.created, parent = parent,
+    }
+end
+
+--- The flow's own lines of a coroutine's stack, innermost first.
+function M.stack_of(co, release, first_level)
+    local stack = {}
+    for level = first_level or 0, 60 do
+        local info = co and debug.getinfo(co, level, "Sln") or debug.getinfo(level + 1, "Sln")
+        if not info then
+            break
+        end
+        if info.currentline > 0 and release.files[info.source:sub(2)] then
+            local where = info.name and (" in " .. info.name) or ""
+            stack[#stack + 1] = ("%s:%d%s"):format(info.source:sub(2), info.currentline, where)
+        end
+    end
+    return stack
+end
+
+local LIMIT_TEXT = {
+    CPU_LIMIT = "the flow ran too long without waiting for anything",
+    MEMORY_LIMIT = "the flow needed more memory than it may have",
+}
+
+local function to_error(fiber, raised, limit)
+    local stack = M.stack_of(fiber.co, fiber.run.code)
+    if limit then
+        return error_object.new(limit, LIMIT_TEXT[limit], { stack = stack })
+    end
+    return error_object.from_raised(raised, stack)
+end
+
+--- Runs the fiber until it waits for something or ends. Effects that are complete at once are gone through in a loop,
+--- not by recursion, so that a long replay does not grow the stack.
+local function run_until_waiting(fiber, ...)
+    local how, value, limit, more
+    M.current = fiber
+    how, value, limit = resume_flow(fiber.co, ...)
+    M.current = nil
+    while how == "yield" do
+        local is_ready, a, b = value.start(fiber, value)
+        if not is_ready or fiber.run.is_over then
+            return
+        end
+        M.current = fiber
+        how, value, limit, more = resume_flow(fiber.co, a, b)
+        M.current = nil
+    end
+    fiber.has_ended = true
+    if how == "end" then
+        return fiber.on_end(fiber, true, value)
+    end
+    if limit == "MEMORY_LIMIT" then
+        collectgarbage()
+    end
+    return fiber.on_end(fiber, false, to_error(fiber, value, limit), more)
+end
+
+--- Goes on with a fiber that waits; nothing happens when its run is over.
+function M.resume(fiber, ...)
+    if not fiber.run.is_over and not fiber.has_ended then
+        return run_until_waiting(fiber, ...)
+    end
+end
+
+return M

@@ -1,0 +1,47 @@
+-- SPDX-License-Identifier: MIT
+-- Calls between shards: a run is worked on by the shard that owns its partition, so what concerns it is sent there.
+--
+--   call(shard, verb, arguments, reply)   reply(result)   arguments and result are JSON values
+
+local core = require "flowhost.core"
+
+local json, shard, system = core.json, core.shard, core.system
+
+local M = {}
+
+local verbs = {}
+local waiting = {}
+local last = 0
+
+---@param fn fun(arguments: table, reply: fun(result: table))
+function M.on(verb, fn)
+    verbs[verb] = fn
+end
+
+--- The shard that owns a run.
+function M.owner(run_bytes)
+    return system.partition(run_bytes) % system.shards
+end
+
+function M.call(to, verb, arguments, reply)
+    if to == system.shard then
+        return verbs[verb](arguments, reply)
+    end
+    last = last + 1
+    waiting[last] = reply
+    shard.post(to, json.encode({ call = last, verb = verb, arguments = arguments }, { any_bytes = true }))
+end
+
+core.on("mail", function(from, bytes)
+    local mail = json.decode(bytes, { any_bytes = true })
+    if mail.reply then
+        local reply = waiting[mail.reply]
+        waiting[mail.reply] = nil
+        return reply(mail.result)
+    end
+    verbs[mail.verb](mail.arguments, function(result)
+        shard.post(from, json.encode({ reply = mail.call, result = result }, { any_bytes = true }))
+    end)
+end)
+
+return M

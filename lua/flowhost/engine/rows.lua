@@ -1,0 +1,119 @@
+-- SPDX-License-Identifier: MIT
+-- The row of a run and the index rows that say the same: written in one batch, always together.
+--
+-- A run in memory:
+--   id, bytes           26 characters, 16 bytes
+--   flow, version, release (hex), durable, on_error, status, trace_id
+--   input_json, output_json, error   (error object), redo (paths to run again on recover)
+--   created, started, ended, attempt
+--   pending             entries recorded and not submitted yet, next_chunk
+--   recorded, submitted, durable_mark   how many records there are, are on their way, are on disk
+--   stored_status       the status the store's indexes show, nil before the first commit
+
+local core = require "flowhost.core"
+local error_object = require "flowhost.engine.error"
+local journal = require "flowhost.engine.journal"
+
+local json, store, system = core.json, core.store, core.system
+local tables = store.tables
+
+local M = {}
+
+local ANY_BYTES = { any_bytes = true, max_depth = 160 }
+
+M.STATUSES = {
+    queued = true, running = true, waiting = true, suspended = true,
+    succeeded = true, failed = true, broken = true, cancelled = true, timed_out = true,
+}
+
+M.TERMINAL = { succeeded = true, failed = true, broken = true, cancelled = true, timed_out = true }
+
+local function encode_row(run)
+    local row = {
+        flow = run.flow, version = run.version, release = run.release, status = run.status, durable = run.durable,
+        created = run.created, started = run.started, ended = run.ended, trace_id = run.trace_id,
+        attempt = run.attempt, redo = run.redo, reason = run.reason,
+        error = run.error and error_object.to_plain(run.error) or nil,
+    }
+    -- input and output are JSON text already: spliced in rather than decoded and encoded again
+    local head = json.encode(row, ANY_BYTES)
+    return head:sub(1, -2) .. ',"input":' .. run.input_json .. ',"output":' .. (run.output_json or "null") .. "}"
+end
+
+local function flow_key(run)
+    return run.flow .. "\0" .. run.bytes
+end
+
+local function status_key(status, run)
+    return status .. "\0" .. run.bytes
+end
+
+local function put_indexes(batch, run)
+    batch:put(tables.runs_by_flow, flow_key(run), run.status)
+    if run.stored_status then
+        batch:del(tables.runs_by_status, status_key(run.stored_status, run))
+    end
+    batch:put(tables.runs_by_status, status_key(run.status, run), run.flow)
+end
+
+--- The batch of everything the run has recorded and not submitted.
+function M.batch(run)
+    local batch = store.batch()
+    if run.stored_status == nil then
+        batch:set_intake()
+        local idempotency = run.idempotency
+        if idempotency then
+            batch:expect_absent(tables.idempotency, idempotency.key)
+            batch:put(tables.idempotency, idempotency.key, run.bytes .. idempotency.hash)
+        end
+    end
+    if run.is_row_dirty then
+        batch:put(tables.runs, run.bytes, encode_row(run))
+        if run.stored_status ~= run.status then
+            put_indexes(batch, run)
+        end
+    end
+    if #run.pending > 0 then
+        batch:put(tables.journal, journal.key(run.bytes, run.next_chunk), "[" .. table.concat(run.pending, ",") .. "]")
+    end
+    return batch
+end
+
+local function from_row(bytes, text)
+    local row, reason = json.decode(text, ANY_BYTES)
+    if not row then
+        return nil, reason
+    end
+    row.bytes, row.id = bytes, system.id_text(bytes)
+    row.stored_status = row.status
+    return row
+end
+
+--- The row as stored: plain data with id and bytes. nil when unknown; nil, code, detail when damaged.
+function M.read(bytes)
+    local text, code, detail = store.get(tables.runs, bytes)
+    if not text then
+        return nil, code, detail
+    end
+    local row, reason = from_row(bytes, text)
+    if not row then
+        return nil, "CORRUPT", reason
+    end
+    return row
+end
+
+--- Rows of a scan of `runs`; damaged ones come as { id, bytes, corrupt = true }.
+function M.decode(bytes, text)
+    local row = text and from_row(bytes, text)
+    return row or { id = system.id_text(bytes), bytes = bytes, corrupt = true }
+end
+
+--- What an idempotency key stands for: run bytes and input hash, or nil.
+function M.read_idempotency(key)
+    local value = store.get(tables.idempotency, key)
+    if value then
+        return value:sub(1, 16), value:sub(17)
+    end
+end
+
+return M

@@ -1,0 +1,282 @@
+-- SPDX-License-Identifier: MIT
+-- The life of a run on its shard: started, or loaded and replayed; suspended or ended; answered.
+--
+--   running ─► succeeded | failed | broken | cancelled        suspended ─(recover)─► running
+--
+-- `live` holds the runs that are being worked on here. A run leaves it once its last batch is durable.
+
+local core = require "flowhost.core"
+local commit = require "flowhost.engine.commit"
+local error_object = require "flowhost.engine.error"
+local fiber_module = require "flowhost.engine.fiber"
+local journal = require "flowhost.engine.journal"
+local rows = require "flowhost.engine.rows"
+local step = require "flowhost.engine.step"
+
+local json, system, timer = core.json, core.system, core.timer
+local fault = system.fault
+
+local M = {
+    live = {},       -- id -> run
+    live_count = 0,
+    by_key = {},     -- idempotency key -> live run that holds it
+    keeps_all = false, -- setting record_all: flows with durable = "never" are kept as well
+}
+
+local ANY_BYTES = { any_bytes = true }
+
+--- Partitions of this shard, taken in turn so that runs spread over them.
+local next_partition = system.shard
+
+local function take_partition()
+    local partition = next_partition
+    next_partition = partition + system.shards
+    if next_partition >= 64 then
+        next_partition = system.shard
+    end
+    return partition
+end
+
+local function add_live(run)
+    M.live[run.id] = run
+    M.live_count = M.live_count + 1
+    if run.idempotency then
+        M.by_key[run.idempotency.key] = run
+    end
+end
+
+local function remove_live(run)
+    if M.live[run.id] == run then
+        M.live[run.id] = nil
+        M.live_count = M.live_count - 1
+    end
+    if run.idempotency and M.by_key[run.idempotency.key] == run then
+        M.by_key[run.idempotency.key] = nil
+    end
+end
+
+--- Tells everybody who waits for the end. `answer` is nil when the run's own outcome is the answer.
+local function answer_all(run, answer)
+    local waiters = run.waiters
+    run.waiters = {}
+    fault "engine.answer"
+    for _, waiter in ipairs(waiters) do
+        waiter(run, answer)
+    end
+end
+
+--- Nothing more happens in the run; what it has recorded is written, then those who wait are told.
+local function close(run, status)
+    run.is_over = true
+    step.cancel_all(run)
+    run.status = status
+    run.ended = rows.TERMINAL[status] and timer.now_ms() or nil
+    run.is_row_dirty = true
+    run.recorded = run.recorded + 1
+    commit.when_durable(run, function()
+        remove_live(run)
+        answer_all(run)
+    end)
+end
+
+local function finish_ok(run, value)
+    local text, reason = json.encode(value, ANY_BYTES)
+    if value == nil then
+        text = "null"
+    end
+    if not text then
+        return M.fail_or_suspend(run, error_object.new("NOT_JSON", "the flow returned what JSON cannot hold: " .. reason))
+    end
+    run.output_json = text
+    close(run, "succeeded")
+end
+
+function M.suspend(run, err)
+    run.error = err
+    run.redo = err.redo or (err.step and { err.step }) or {}
+    if run.durable == "never" then
+        return close(run, "failed")
+    end
+    close(run, "suspended")
+end
+
+function M.fail(run, err)
+    run.error = err
+    close(run, "failed")
+end
+
+--- An error that nobody caught.
+function M.fail_or_suspend(run, err)
+    if run.on_error == "fail" then
+        return M.fail(run, err)
+    end
+    return M.suspend(run, err)
+end
+
+function M.stop(run, reason)
+    run.reason = reason
+    run.error = error_object.new("BROKEN", reason ~= "" and reason or "the flow ended the run")
+    close(run, "broken")
+end
+
+local function on_root_end(fiber, ok, value)
+    if ok then
+        return finish_ok(fiber.run, value)
+    end
+    return M.fail_or_suspend(fiber.run, value)
+end
+
+--- The first batch was refused: nothing of the run exists, nothing of it has left the process. Or the store has failed
+--- for good: what is on disk stands, the rest is lost with the process.
+local function on_commit_failed(run, code)
+    if run.on_key_taken and code == "CONFLICT" then
+        run.is_over = true
+        step.cancel_all(run)
+        remove_live(run)
+        return run.on_key_taken(run)
+    end
+    run.is_over = true
+    step.cancel_all(run)
+    remove_live(run)
+    run.status = "failed"
+    run.error = error_object.new(code, code == "DISK_FULL" and "no space left for the data folder: the run was not taken"
+        or "the store cannot be written (" .. code .. ")")
+    run.was_refused = true
+    answer_all(run)
+end
+
+local function prepare(run)
+    run.pending, run.durable_waiters, run.waiters, run.effects = {}, {}, run.waiters or {}, {}
+    run.data = {}
+    run.on_commit_failed = on_commit_failed
+    run.suspend = M.suspend
+    add_live(run)
+end
+
+--- Runs the flow's function from the top; recorded steps are answered from the journal.
+local function execute(run)
+    local code = run.code
+    local fiber = fiber_module.new(run, code.main(run), "", on_root_end)
+    fiber_module.resume(fiber)
+end
+
+---@class flowhost.Start
+---@field flow table            from flow/catalog: name, version, durable, on_error, code
+---@field input any             JSON value
+---@field input_json string?    its text, when at hand
+---@field trace_id string
+---@field waiter function?      waiter(run, answer) once there is an answer; answer nil: see run.status
+---@field idempotency table?    { key, hash }
+---@field on_key_taken function? called instead when another run has taken the key
+
+--- Starts a run; it may have ended when this returns.
+---@param o flowhost.Start
+function M.start(o)
+    local flow = o.flow
+    local id, bytes = system.run_id(take_partition())
+    local now = timer.now_ms()
+    local durable = M.keeps_all and "always" or flow.durable
+    local is_kept = durable ~= "never"
+    local run = {
+        id = id, bytes = bytes, flow = flow.name, version = flow.version, release = flow.release, durable = durable,
+        on_error = flow.on_error, status = "running", trace_id = o.trace_id, created = now, started = now, attempt = 1,
+        input = o.input, input_json = o.input_json or (is_kept and json.encode(o.input, ANY_BYTES)) or nil,
+        code = flow.code, recorded = is_kept and 1 or 0, submitted = 0, durable_mark = 0, is_row_dirty = is_kept,
+        next_chunk = 0, idempotency = o.idempotency, on_key_taken = o.on_key_taken, waiters = { o.waiter },
+    }
+    prepare(run)
+    fault "engine.start"
+    execute(run)
+    return run
+end
+
+--- Brings a stored run back and replays it. nil, error object when it cannot be.
+---@param row table   from rows.read
+---@param code table  the flow's code of the release that the run is pinned to
+function M.load(row, code)
+    local entries, next_chunk = journal.load(row.bytes)
+    if not entries then
+        return nil, error_object.new("CORRUPT", next_chunk)
+    end
+    local run = row
+    run.journal = journal.index(entries)
+    run.next_chunk = next_chunk
+    run.code, run.on_error = code, code.on_error
+    run.input_json = json.encode(run.input == nil and json.null or run.input, ANY_BYTES)
+    run.recorded, run.submitted, run.durable_mark = 0, 0, 0
+    prepare(run)
+    return run
+end
+
+--- After M.load: goes on where the journal ends.
+function M.replay(run)
+    execute(run)
+end
+
+--- Paths whose failure is forgotten: the failed step and the containers around it.
+local function redo_paths(run)
+    local paths, seen = {}, {}
+    for _, failed in ipairs(run.redo or {}) do
+        local path = failed
+        while path do
+            local entry = run.journal[path]
+            if entry and entry.state == "e" and not seen[path] then
+                seen[path] = true
+                paths[#paths + 1] = path
+            end
+            path = path:match "^(.*)%.[^.]*$"
+        end
+    end
+    return paths
+end
+
+--- Lets a suspended run (just loaded) go on: what failed runs again, all else stands. `on_recovered(run)` is called once
+--- the decision is durable.
+function M.recover(run, on_recovered)
+    local now = timer.now_ms()
+    for _, path in ipairs(redo_paths(run)) do
+        run.pending[#run.pending + 1] = journal.encode(path, "redo", "", "", "", now, now, 1, "r", "null")
+        run.journal[path] = nil
+    end
+    run.status, run.error, run.redo = "running", nil, nil
+    run.attempt = (run.attempt or 1) + 1
+    run.is_row_dirty = true
+    run.recorded = run.recorded + 1
+    commit.when_durable(run, function()
+        on_recovered(run)
+        execute(run)
+    end)
+end
+
+function M.cancel(run, reason)
+    run.reason = reason
+    run.error = error_object.new("CANCELLED", reason and reason ~= "" and reason or "the run was cancelled")
+    close(run, "cancelled")
+end
+
+--- A run that cannot even be replayed (its code or journal is unreadable) waits for a person.
+function M.park_broken(row, err)
+    local run = row
+    run.code = { files = {} }
+    run.input_json = json.encode(run.input == nil and json.null or run.input, ANY_BYTES)
+    run.recorded, run.submitted, run.durable_mark, run.next_chunk = 0, 0, 0, 0
+    prepare(run)
+    M.suspend(run, err)
+end
+
+--- Calls fn once the run is durable; not when it was refused (then its waiters are told).
+function M.when_taken(run, fn)
+    commit.when_durable(run, fn)
+end
+
+--- The caller is answered now, the run goes on. Later answers go nowhere.
+function M.respond(run, answer)
+    if not run.has_responded then
+        run.has_responded = true
+        commit.when_durable(run, function()
+            answer_all(run, answer)
+        end)
+    end
+end
+
+return M

@@ -1,0 +1,352 @@
+-- SPDX-License-Identifier: MIT
+-- The step protocol that every ctx verb follows: number the step, look it up in the journal, else do it and record it.
+--
+--   recorded, same kind, name and arguments  -> its result, nothing happens
+--   recorded, different                       -> the run is suspended as DIVERGED
+--   not recorded                              -> performed, recorded, result returned
+--
+-- Three forms: `value` (made inside, at once), `effect` (leaves the process: after output commit), `scoped` (a function
+-- of the flow whose own steps are nested below its path).
+
+local core = require "flowhost.core"
+local commit = require "flowhost.engine.commit"
+local error_object = require "flowhost.engine.error"
+local fiber_module = require "flowhost.engine.fiber"
+local journal = require "flowhost.engine.journal"
+
+local json, system, timer = core.json, core.system, core.timer
+local fault = system.fault
+
+local M = {}
+
+local ANY_BYTES = { any_bytes = true }
+local MAX_FRAMES = 12
+
+--- JSON text of a result, and the value as it would come back from the journal: live and replayed are the same.
+function M.normalize(value)
+    local kind = type(value)
+    if value == nil or value == json.null then
+        return "null", nil
+    end
+    local text, reason = json.encode(value, ANY_BYTES)
+    if not text then
+        return nil, reason
+    end
+    if kind == "table" then
+        value = json.decode(text, ANY_BYTES)
+    end
+    return text, value
+end
+
+--- "file:line" of the flow's line that is being run.
+local function find_line(run)
+    local files = run.code.files
+    for level = 3, MAX_FRAMES do
+        local info = debug.getinfo(level, "Sl")
+        if not info then
+            break
+        end
+        local file = info.source:sub(2)
+        if files[file] then
+            return file .. ":" .. info.currentline
+        end
+    end
+    return ""
+end
+
+local function current_fiber(kind)
+    local fiber = fiber_module.current
+    if not fiber then
+        error_object.raise("NOT_IN_A_RUN", "ctx." .. kind .. " was called outside of the run's own function")
+    end
+    local co = coroutine.running()
+    if co ~= fiber.co then
+        error_object.raise("NOT_IN_A_RUN", "ctx." .. kind .. " was called inside a coroutine of the flow's own")
+    end
+    return fiber
+end
+
+M.current_fiber = current_fiber
+
+local function describe(kind, name, line)
+    local text = kind
+    if name ~= "" then
+        text = text .. " '" .. name .. "'"
+    end
+    return line ~= "" and text .. " at " .. line or text
+end
+
+local function diverge(fiber, path, entry, kind, name)
+    local why = "other arguments"
+    if entry.kind ~= kind or entry.name ~= name then
+        why = "another step"
+    end
+    local message = ("the code asks for %s than the journal holds at step %s: recorded %s, asked for %s"):format(
+        why, path, describe(entry.kind, entry.name, entry.line), describe(kind, name, find_line(fiber.run)))
+    M.halt(function(run)
+        run.suspend(run, error_object.new("DIVERGED", message, { step = path }))
+    end)
+end
+
+--- Ends or parks the run from within the flow: the coroutine is never resumed, so no pcall sees it.
+function M.halt(act)
+    if not coroutine.isyieldable() then
+        error_object.raise("NOT_YIELDABLE", "a run cannot be stopped inside table.sort, string.gsub or require")
+    end
+    coroutine.yield { start = function(fiber)
+        act(fiber.run)
+    end }
+end
+
+--- Numbers the step. Returns fiber, path, and the entry when it is recorded.
+local function begin(kind, name, hash)
+    local fiber = current_fiber(kind)
+    local scope = fiber.scope
+    scope.n = scope.n + 1
+    local path = scope.prefix .. scope.n
+    local by_path = fiber.run.journal
+    if not by_path then
+        return fiber, path
+    end
+    local entry = by_path[path]
+    if entry and (entry.kind ~= kind or entry.name ~= name or entry.hash ~= hash) then
+        diverge(fiber, path, entry, kind, name)
+    end
+    return fiber, path, entry
+end
+
+--- A scope's container (component, step) is written as open before the first entry inside it.
+local function open_containers(run, scope)
+    local container = scope.container
+    if container and not container.is_open then
+        container.is_open = true
+        open_containers(run, scope.parent)
+        run.recorded = run.recorded + 1
+        run.pending[#run.pending + 1] = journal.encode(container.path, container.kind, container.name, container.hash,
+            container.line, container.started, container.started, 1, "o", "null")
+    end
+end
+
+local function record(fiber, path, kind, name, hash, line, started, state, text)
+    local run = fiber.run
+    local ended = timer.now_ms()
+    fiber.now = ended
+    if run.durable == "never" then
+        return
+    end
+    open_containers(run, fiber.scope)
+    run.recorded = run.recorded + 1
+    run.pending[#run.pending + 1] =
+        journal.encode(path, kind, name, hash, line or find_line(run), started, ended, 1, state, text)
+end
+
+local function record_error(fiber, path, kind, name, hash, line, started, err)
+    err.step = err.step or path
+    local text = json.encode(error_object.to_plain(err), ANY_BYTES)
+    if not text then
+        err.data, text = nil, json.encode({ code = err.code, message = err.message, step = err.step }, ANY_BYTES)
+    end
+    record(fiber, path, kind, name, hash, line, started, "e", text)
+end
+
+local function replay(fiber, entry)
+    if entry.ended > fiber.now then
+        fiber.now = entry.ended
+    end
+    if entry.state == "e" then
+        error(error_object.from_plain(entry.value), 0)
+    end
+    local value = entry.value
+    if value == json.null then
+        return nil
+    end
+    return value
+end
+
+--- A value made inside the process (a uuid, the time): recorded, waits for nothing.
+function M.value(kind, name, produce)
+    local fiber, path, entry = begin(kind, name, "")
+    if entry then
+        return replay(fiber, entry)
+    end
+    local started = timer.now_ms()
+    local text, value = M.normalize(produce())
+    if not text then
+        error_object.raise("NOT_JSON", kind .. ": " .. value)
+    end
+    record(fiber, path, kind, name, "", nil, started, "k", text)
+    return value
+end
+
+--- Something outside. `start(done, path, entry)` is called after output commit and returns a cancel function; it
+--- calls done(text, value) with JSON text and the value, or done(nil, err).
+---@param arguments string  all that makes this step what it is; compared on replay
+function M.effect(kind, name, arguments, start)
+    local is_recorded = fiber_module.current and fiber_module.current.run.durable ~= "never"
+    local hash = is_recorded and system.hash64(arguments) or ""
+    local fiber, path, entry = begin(kind, name, hash)
+    if entry and entry.state ~= "o" then
+        return replay(fiber, entry)
+    end
+    if not coroutine.isyieldable() then
+        error_object.raise("NOT_YIELDABLE",
+            "ctx." .. kind .. " cannot wait inside table.sort, a string.gsub callback or require")
+    end
+    local ok, value = coroutine.yield {
+        start = M.perform, kind = kind, name = name, hash = hash, path = path, entry = entry, act = start,
+        line = is_recorded and find_line(fiber.run) or "",
+    }
+    if not ok then
+        error(value, 0)
+    end
+    return value
+end
+
+local function finish(fiber, effect, text, value)
+    local run = fiber.run
+    run.effects[effect] = nil
+    if effect.is_over or run.is_over then
+        return
+    end
+    effect.is_over = true
+    fault "engine.effect.done"
+    if text then
+        record(fiber, effect.path, effect.kind, effect.name, effect.hash, effect.line, effect.started, "k", text)
+    else
+        record_error(fiber, effect.path, effect.kind, effect.name, effect.hash, effect.line, effect.started, value)
+    end
+    fiber_module.resume(fiber, text ~= nil, value)
+end
+
+--- Starts a yielded effect once everything before it is durable.
+function M.perform(fiber, effect)
+    local run = fiber.run
+    run.effects[effect] = true
+    effect.started = timer.now_ms()
+    commit.when_durable(run, function()
+        if effect.is_over then
+            return
+        end
+        fault "engine.effect.start"
+        effect.cancel = effect.act(function(text, value)
+            finish(fiber, effect, text, value)
+        end, effect.path, effect.entry)
+    end)
+end
+
+--- Undoes everything a run waits for. Its fibers are never resumed.
+function M.cancel_all(run)
+    local effects = run.effects
+    run.effects = {}
+    for effect in pairs(effects) do
+        effect.is_over = true
+        if effect.cancel then
+            effect.cancel()
+        end
+    end
+end
+
+--- Writes that a waiting step has begun, with what it needs to go on after a restart.
+function M.open(fiber, path, kind, name, hash, line, value)
+    local run = fiber.run
+    if run.durable == "never" then
+        return
+    end
+    local now = timer.now_ms()
+    open_containers(run, fiber.scope)
+    run.recorded = run.recorded + 1
+    run.pending[#run.pending + 1] = journal.encode(path, kind, name, hash, line or find_line(run), now, now, 1, "o", value)
+end
+
+--- Begins a group: its path, written as open so that a replay knows that it was one.
+function M.begin_group(kind, size)
+    local name = tostring(size)
+    local fiber, path, entry = begin(kind, name, "")
+    if not entry then
+        M.open(fiber, path, kind, name, "", nil, "null")
+    end
+    return fiber, path
+end
+
+--- ctx.sleep: an effect that does not leave the process, so it waits for no commit; but its due time is written.
+---@param act fun(run: table, due: number, done: function): function
+function M.sleep(seconds, act)
+    local name = ("%.14g"):format(seconds)
+    local fiber, path, entry = begin("sleep", name, "")
+    if entry and entry.state ~= "o" then
+        return replay(fiber, entry)
+    end
+    if not coroutine.isyieldable() then
+        error_object.raise("NOT_YIELDABLE", "ctx.sleep cannot wait inside table.sort, a string.gsub callback or require")
+    end
+    local due = entry and entry.value or timer.now_ms() + math.ceil(seconds * 1000)
+    local line = fiber.run.durable ~= "never" and find_line(fiber.run) or ""
+    if not entry then
+        M.open(fiber, path, "sleep", name, "", line, ("%.0f"):format(due))
+    end
+    coroutine.yield {
+        kind = "sleep", name = name, hash = "", path = path, line = line,
+        start = function(_, effect)
+            fiber.run.effects[effect] = true
+            effect.started = entry and entry.started or timer.now_ms()
+            effect.cancel = act(fiber.run, due, function(text)
+                finish(fiber, effect, text, nil)
+            end)
+        end,
+    }
+end
+
+local function on_raise(raised)
+    local fiber = fiber_module.current
+    return error_object.from_raised(raised, fiber and fiber_module.stack_of(nil, fiber.run.code, 2))
+end
+
+--- Runs fn() as a step: recorded once it has ended, its own steps nested below.
+function M.scoped(kind, name, arguments, fn)
+    local is_recorded = fiber_module.current and fiber_module.current.run.durable ~= "never"
+    local hash = is_recorded and arguments ~= "" and system.hash64(arguments) or ""
+    local fiber, path, entry = begin(kind, name, hash)
+    if entry and entry.state ~= "o" then
+        return replay(fiber, entry)
+    end
+    local started = entry and entry.started or timer.now_ms()
+    local line = is_recorded and find_line(fiber.run) or ""
+    local outer = fiber.scope
+    local container = { path = path, kind = kind, name = name, hash = hash, line = line, started = started }
+    container.is_open = entry ~= nil or not is_recorded
+    fiber.scope = { prefix = path .. ".", n = 0, logs = 0, container = container, parent = outer }
+    local ok, result = xpcall(fn, on_raise)
+    fiber.scope = outer
+    local text, value
+    if ok then
+        text, value = M.normalize(result)
+        if not text then
+            ok, result = false, error_object.new("NOT_JSON", ("%s '%s' returned what JSON cannot hold: %s"):format(
+                kind, name, value))
+        end
+    end
+    if not ok then
+        record_error(fiber, path, kind, name, hash, line, started, result)
+        error(result, 0)
+    end
+    record(fiber, path, kind, name, hash, line, started, "k", text)
+    return value
+end
+
+--- Keeps a log line with the run, once: a replay does not write it again. Returns whether it is new.
+function M.log(level, message)
+    local fiber = current_fiber("log")
+    local run, scope = fiber.run, fiber.scope
+    scope.logs = scope.logs + 1
+    local path = scope.prefix .. "log" .. scope.logs
+    if run.journal and run.journal[path] then
+        return false
+    end
+    run.log_count = (run.log_count or 0) + 1
+    if run.log_count <= 1000 then
+        record(fiber, path, "log", level, "", nil, fiber.now, "k", json.encode(message, ANY_BYTES))
+    end
+    return true
+end
+
+return M

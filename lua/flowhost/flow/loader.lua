@@ -1,0 +1,209 @@
+-- SPDX-License-Identifier: MIT
+-- Turns the files of a flows folder into a release that can be run: flows by name, components, lib modules.
+-- A file that cannot be used is reported as { file, line, message } and left out; the others stand.
+--
+--   release: hash, env, files (path -> compiled chunk), flows (name -> flow), problems
+--   flow:    name, file, version, release (hash), description, http { method, path }, request, durable, on_error, code
+--   code:    files, env, on_error, main(run) -> body, component(run, name) -> body | nil     what a run needs
+
+local source = require "flowhost.flow.source"
+
+local M = {}
+
+local FIELDS = { description = "string", http = "string", request = "table", durable = "string", on_error = "string",
+    run = "function" }
+local DURABLE = { always = true, never = true }
+local ON_ERROR = { suspend = true, fail = true }
+local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
+
+local RESERVED_PREFIXES = { "/v1/", "/console/", "/ps/" }
+local RESERVED_PATHS = { ["/"] = true, ["/v1"] = true, ["/console"] = true, ["/ps"] = true, ["/healthz"] = true,
+    ["/readyz"] = true, ["/metrics"] = true }
+
+local function is_flow(path)
+    if path == "host.lua" or not path:find "%.lua$" or path:find "_test%.lua$" then
+        return false
+    end
+    if path:find "^components/" or path:find "^lib/" then
+        return false
+    end
+    for part in path:gmatch "[^/]+" do
+        if part:find "^[_.]" then
+            return false
+        end
+    end
+    return true
+end
+
+--- What a chunk exports: the function to run and the table of options (empty for a plain function).
+local function instantiate(chunk, env)
+    setfenv(chunk, env)
+    local exported = chunk()
+    if type(exported) == "function" then
+        return exported, {}
+    elseif type(exported) == "table" then
+        return exported.run, exported
+    end
+    local handler = rawget(env, "handler")
+    return handler, {}
+end
+
+local function check_fields(options)
+    for name, value in pairs(options) do
+        local expected = FIELDS[name]
+        if not expected then
+            return ("unknown field '%s'"):format(tostring(name))
+        elseif type(value) ~= expected then
+            return ("field '%s' must be a %s"):format(name, expected)
+        end
+    end
+    if options.durable and not DURABLE[options.durable] then
+        return ("durable = '%s': use \"always\" or \"never\""):format(options.durable)
+    elseif options.on_error and not ON_ERROR[options.on_error] then
+        return ("on_error = '%s': use \"suspend\" or \"fail\""):format(options.on_error)
+    end
+end
+
+local function parse_route(text)
+    local method, path = text:match "^(%u+) (/%S*)$"
+    if not method or not METHODS[method] then
+        return nil, ("http = '%s': write it as \"POST /path\""):format(text)
+    end
+    if RESERVED_PATHS[path] then
+        return nil, ("http = '%s': the path %s is the host's own, choose another"):format(text, path)
+    end
+    for _, prefix in ipairs(RESERVED_PREFIXES) do
+        if path:sub(1, #prefix) == prefix then
+            return nil, ("http = '%s': paths under %s are the host's own, choose another"):format(text, prefix)
+        end
+    end
+    return { method = method, path = path }
+end
+
+local function add_problem(release, file, line, message)
+    release.problems[#release.problems + 1] = { file = file, line = line, message = message }
+end
+
+--- "file:12: text" raised by the chunk itself.
+local function split_position(file, raised)
+    local text = tostring(raised)
+    local prefix = file .. ":"
+    if text:sub(1, #prefix) == prefix then
+        local line, message = text:match("^(%d+): (.*)$", #prefix + 1)
+        if line then
+            return tonumber(line), message
+        end
+    end
+    return 1, text
+end
+
+local function new_code(release, chunk, options, o)
+    local code = { files = release.files, env = release.env, on_error = options.on_error or "suspend" }
+
+    --- The body of a run's first fiber.
+    function code.main(run)
+        return function()
+            local fn = instantiate(chunk, o.new_env(release, run))
+            return fn(o.new_ctx(), run.input)
+        end
+    end
+
+    --- A component as a function of its input, in an environment of its own. nil when the release has none of that name.
+    function code.component(run, name)
+        local component = release.files["components/" .. name .. ".lua"]
+        if not component then
+            return nil
+        end
+        local fn = instantiate(component, o.new_env(release, run))
+        return function(input)
+            return fn(o.new_ctx(), input)
+        end
+    end
+    return code
+end
+
+local function add_flow(release, file, chunk, fn, options, o)
+    local name = file:gsub("%.lua$", "")
+    local route, reason
+    if options.http then
+        route, reason = parse_route(options.http)
+        if not route then
+            return add_problem(release, file, 1, reason)
+        end
+        local key = options.http
+        local other = release.routes[key]
+        if other then
+            return add_problem(release, file, 1, ("http = '%s' is taken by %s"):format(key, other))
+        end
+        release.routes[key] = file
+    end
+    if #name > 200 or name:find "[^%w/_.-]" then
+        return add_problem(release, file, 1, "a flow's name has letters, digits and / _ . - only, at most 200")
+    end
+    release.flows[name] = {
+        name = name, file = file, version = o.version_of(file), release = release.hash, description = options.description,
+        http = route, request = options.request, durable = options.durable or "always",
+        on_error = options.on_error or "suspend", fn = fn, code = new_code(release, chunk, options, o),
+    }
+end
+
+--- Runs the chunk once to see what it exports.
+local function probe(release, file, chunk, o)
+    local fn, options
+    local ok, raised = o.limited(function()
+        fn, options = instantiate(chunk, o.new_env(release, nil))
+    end)
+    if not ok then
+        return add_problem(release, file, split_position(file, raised))
+    end
+    local reason = check_fields(options)
+    if reason then
+        return add_problem(release, file, 1, reason)
+    elseif type(fn) ~= "function" then
+        return add_problem(release, file, 1,
+            "no handler: return function(ctx, input) ... end, or a table with `run`, or define `handler`")
+    end
+    if is_flow(file) then
+        add_flow(release, file, chunk, fn, options, o)
+    end
+end
+
+local function sorted_paths(files)
+    local paths = {}
+    for path in pairs(files) do
+        paths[#paths + 1] = path
+    end
+    table.sort(paths)
+    return paths
+end
+
+--- Compiles a folder.
+---@param files table<string, string>  path below the folder -> text
+---@param o { hash: string, env: table, new_env: function, new_ctx: function, limited: function, version_of: function, is_jit: boolean?, taken: table<string, boolean>? }
+--- taken: names of components that the embedding program has registered
+function M.load(files, o)
+    local release = { hash = o.hash, env = o.env, files = {}, flows = {}, routes = {}, problems = {} }
+    local paths = sorted_paths(files)
+    for _, path in ipairs(paths) do
+        if path ~= "host.lua" and path:find "%.lua$" and not path:find "_test%.lua$" then
+            local chunk, reason = source.compile(files[path], "@" .. path, { jit = o.is_jit })
+            if chunk then
+                release.files[path] = chunk
+            else
+                add_problem(release, path, reason.line, reason.message)
+            end
+        end
+    end
+    for _, path in ipairs(paths) do
+        local chunk = release.files[path]
+        local component = path:match "^components/(.*)%.lua$"
+        if component and o.taken and o.taken[component] then
+            add_problem(release, path, 1, ("component '%s' is registered by the program as well"):format(component))
+        elseif chunk and (component or is_flow(path)) then
+            probe(release, path, chunk, o)
+        end
+    end
+    return release
+end
+
+return M

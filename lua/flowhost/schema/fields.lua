@@ -1,0 +1,171 @@
+-- SPDX-License-Identifier: MIT
+-- The `request` block of a flow: rules for the fields of query, header and body. Pure.
+--
+--   { body = { phone = { type = "string", required = true, minLen = 6 } } }
+--   rule: type (int float string slice bool object), required, default, min, max, minLen, maxLen, enum, attribute (nested)
+--
+-- Values are checked in place: text of a query or header is taken as the number or boolean it spells, defaults are filled
+-- in. Errors name the full path as a JSON pointer, in sorted order. A block with rules for `body` needs an object there.
+
+local M = {}
+
+local BLOCKS = { "query", "header", "body" }
+
+local function is_null(value)
+    return value == nil or type(value) == "userdata"
+end
+
+--- Decoded arrays carry a protected metatable; plain tables of a default may be told by their length.
+local function is_list(value)
+    return type(value) == "table" and (getmetatable(value) ~= nil or #value > 0)
+end
+
+local BOOLEANS = { ["true"] = true, ["false"] = false, ["1"] = true, ["0"] = false }
+
+local TYPES = {
+    int = function(value)
+        local number = tonumber(value)
+        if number and type(value) ~= "table" and number == math.floor(number) then
+            return number
+        end
+        return nil, "must be a whole number"
+    end,
+    float = function(value)
+        local number = type(value) ~= "table" and tonumber(value)
+        if number then
+            return number
+        end
+        return nil, "must be a number"
+    end,
+    string = function(value)
+        if type(value) == "string" then
+            return value
+        end
+        return nil, "must be a string"
+    end,
+    bool = function(value)
+        if type(value) == "boolean" then
+            return value
+        end
+        local spelled = BOOLEANS[value]
+        if spelled == nil then
+            return nil, "must be true or false"
+        end
+        return spelled
+    end,
+    slice = function(value)
+        if is_list(value) or (type(value) == "table" and next(value) == nil) then
+            return value
+        end
+        return nil, "must be an array"
+    end,
+    object = function(value)
+        if type(value) == "table" and not is_list(value) then
+            return value
+        end
+        return nil, "must be an object"
+    end,
+}
+
+local function length_of(value)
+    if type(value) == "string" then
+        -- characters, not bytes: what a person counts
+        local _, continuation = value:gsub("[\128-\191]", "")
+        return #value - continuation
+    end
+    return #value
+end
+
+local function in_enum(value, enum)
+    for _, allowed in ipairs(enum) do
+        if allowed == value then
+            return true
+        end
+    end
+    return false
+end
+
+local function check_bounds(rule, value)
+    if type(value) == "number" then
+        if rule.min and value < rule.min then
+            return ("must be at least %s"):format(rule.min)
+        elseif rule.max and value > rule.max then
+            return ("must be at most %s"):format(rule.max)
+        end
+    elseif rule.minLen and length_of(value) < rule.minLen then
+        return ("must have a length of at least %d"):format(rule.minLen)
+    elseif rule.maxLen and length_of(value) > rule.maxLen then
+        return ("must have a length of at most %d"):format(rule.maxLen)
+    end
+    if rule.enum and not in_enum(value, rule.enum) then
+        return "must be one of the values listed"
+    end
+end
+
+local function add(errors, pointer, message)
+    errors[#errors + 1] = { pointer = pointer, message = message }
+end
+
+local check_map
+
+local function check_field(errors, pointer, rule, holder, name)
+    local value = holder[name]
+    if is_null(value) then
+        if rule.default ~= nil then
+            holder[name] = rule.default
+        elseif rule.required then
+            add(errors, pointer, "is required")
+        end
+        return
+    end
+    local check_type = rule.type and TYPES[rule.type]
+    if rule.type and not check_type then
+        return add(errors, pointer, ("has the unknown type '%s' in the flow's request block"):format(tostring(rule.type)))
+    end
+    if check_type then
+        local typed, reason = check_type(value)
+        if typed == nil then
+            return add(errors, pointer, reason)
+        end
+        holder[name], value = typed, typed
+    end
+    if type(value) ~= "boolean" then
+        local reason = check_bounds(rule, value)
+        if reason then
+            add(errors, pointer, reason)
+        end
+    end
+    if rule.attribute and type(value) == "table" then
+        check_map(errors, pointer, rule.attribute, value)
+    end
+end
+
+function check_map(errors, pointer, rules, holder)
+    local names = {}
+    for name in pairs(rules) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        check_field(errors, pointer .. "/" .. name, rules[name], holder, name)
+    end
+end
+
+--- Checks and completes `input` in place. nil when it holds, else a list of { pointer, message }.
+function M.check(request, input)
+    local errors = {}
+    for _, block in ipairs(BLOCKS) do
+        local rules = request[block]
+        if rules and next(rules) then
+            local holder = input[block]
+            if type(holder) ~= "table" or is_list(holder) then
+                add(errors, "/" .. block, "must be a JSON object")
+            else
+                check_map(errors, "/" .. block, rules, holder)
+            end
+        end
+    end
+    return errors[1] and errors or nil
+end
+
+return M
