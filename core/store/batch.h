@@ -25,7 +25,7 @@ struct fh_batch {
     struct fh_loop *loop; /* NULL: on_done runs on the commit thread (fh_store_submit_wait) */
     fh_store_on_done on_done;
     void *arg;
-    struct fh_mail mail;           /* used by the first batch of a loop in a round, for all of them */
+    struct fh_mail mail; /* used by the first batch of a loop in a round, for all of them */
     struct fh_batch *last_of_loop; /* likewise */
 };
 

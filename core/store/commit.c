@@ -4,10 +4,9 @@
 
 #include "base/clock.h"
 #include "base/crc32c.h"
-#include "base/fault.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "base/run_id.h"
+#include "store/notify.h"
 
 #include <signal.h>
 #include <time.h>
@@ -18,84 +17,6 @@ enum {
     TRANSACTION_OPS = 16384,
     TRANSACTION_BYTES = 32 << 20
 };
-
-/* --- telling the submitters ------------------------------------------------------------------- */
-
-static void finish(struct fh_batch *batch)
-{
-    fh_store_on_done on_done = batch->on_done;
-    void *arg = batch->arg;
-    int rc = batch->rc;
-    fh_batch_free(batch); /* first, so that a batch made in on_done takes the same memory */
-    on_done(arg, rc);
-}
-
-static void deliver(struct fh_mail *mail)
-{
-    struct fh_batch *batch = FH_LIST_ENTRY(mail, struct fh_batch, mail);
-    while (batch) {
-        struct fh_batch *next = batch->next;
-        finish(batch);
-        batch = next;
-    }
-}
-
-struct carriers {
-    struct fh_mail *head; /* the mail of each loop's first batch, linked by `next` until posted */
-    struct fh_batch *latest;
-};
-
-static struct fh_batch *find_carrier(struct carriers *carriers, const struct fh_loop *loop)
-{
-    if (carriers->latest && carriers->latest->loop == loop) {
-        return carriers->latest;
-    }
-    for (struct fh_mail *mail = carriers->head; mail; mail = mail->next) {
-        struct fh_batch *carrier = FH_LIST_ENTRY(mail, struct fh_batch, mail);
-        if (carrier->loop == loop) {
-            return carrier;
-        }
-    }
-    return NULL;
-}
-
-/* Chains the batch behind the first one of its loop. */
-static void gather(struct carriers *carriers, struct fh_batch *batch)
-{
-    struct fh_batch *carrier = find_carrier(carriers, batch->loop);
-    batch->next = NULL;
-    if (carrier) {
-        carrier->last_of_loop->next = batch;
-    } else {
-        carrier = batch;
-        carrier->mail = (struct fh_mail){.next = carriers->head, .deliver = deliver};
-        carriers->head = &carrier->mail;
-    }
-    carrier->last_of_loop = batch;
-    carriers->latest = carrier;
-}
-
-static void notify(struct fh_batch_list *done)
-{
-    struct carriers carriers = {0};
-    struct fh_batch *batch;
-    if (!done->head) {
-        return;
-    }
-    (void)fh_fault("store.notify");
-    while ((batch = fh_batch_list_pop(done))) {
-        if (batch->loop) {
-            gather(&carriers, batch);
-        } else {
-            finish(batch);
-        }
-    }
-    while (carriers.head) {
-        struct fh_mail *mail = carriers.head;
-        carriers.head = mail->next;
-        fh_loop_post(FH_LIST_ENTRY(mail, struct fh_batch, mail)->loop, mail);
-    }
-}
 
 /* --- transactions ----------------------------------------------------------------------------- */
 
@@ -258,7 +179,7 @@ static void commit_list(struct fh_commit *commit, struct fh_batch_list *list, st
         }
         /* Before the mail: who hears of the end also sees the state that belongs to it. */
         set_full(commit, is_still_full(commit, pass) || (commit->is_full && list->head));
-        notify(&pass->done);
+        fh_notify_batches(&pass->done);
     }
 }
 
@@ -292,7 +213,7 @@ static void fail_held(struct fh_commit *commit, int rc)
     for (struct fh_batch *batch = done.head; batch; batch = batch->next) {
         batch->rc = rc;
     }
-    notify(&done);
+    fh_notify_batches(&done);
 }
 
 static bool is_retry_due(const struct fh_commit *commit)

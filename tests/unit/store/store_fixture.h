@@ -176,6 +176,7 @@ static inline bool runs_in_child(void (*body)(struct fixture *fixture), struct f
         struct fixture own = *fixture;
         CHECK(fh_loop_open(&own.loop, NULL) == 0);
         body(&own);
+        fh_loop_close(own.loop);
         _exit(0);
     }
     return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;

@@ -418,12 +418,6 @@ static void open_with(struct fixture *fixture, const char *fault)
     CHECK(fixture_open(fixture, 0, NULL) == 0);
 }
 
-static void close_all(struct fixture *fixture)
-{
-    fixture_close(fixture);
-    fh_loop_close(fixture->loop);
-}
-
 static void meet_full_once(struct fixture *fixture)
 {
     struct outcome held;
@@ -433,7 +427,7 @@ static void meet_full_once(struct fixture *fixture)
     CHECK(wait_for(fixture, &held) == 0);
     CHECK(!fh_store_is_full(fixture->store));
     CHECK(has_text(fixture->store, "held", "v"));
-    close_all(fixture);
+    fixture_close(fixture);
 }
 
 static void meet_full_for_good(struct fixture *fixture)
@@ -448,9 +442,8 @@ static void meet_full_for_good(struct fixture *fixture)
     CHECK(!held.is_done);
     CHECK(has_text(fixture->store, "before", "v"));
     CHECK(is_absent(fixture->store, "still held"));
-    fh_store_close(fixture->store);
+    fixture_close(fixture);
     CHECK(wait_for(fixture, &held) == FH_E_CLOSED);
-    fh_loop_close(fixture->loop);
 }
 
 static void fail_with(struct fixture *fixture, const char *fault)
@@ -466,7 +459,7 @@ static void fail_with(struct fixture *fixture, const char *fault)
     CHECK(!fh_store_is_full(fixture->store));
     CHECK(has_text(fixture->store, "before", "v"));
     CHECK(is_absent(fixture->store, "lost"));
-    close_all(fixture);
+    fixture_close(fixture);
 }
 
 static void fail_commit(struct fixture *fixture)
@@ -492,7 +485,7 @@ static void fail_one(struct fixture *fixture)
         failed += wait_for(fixture, &outcomes[i]) == FH_E_NO_MEMORY;
     }
     CHECK(failed > 0);
-    close_all(fixture);
+    fixture_close(fixture);
 }
 
 static void fail_submit(struct fixture *fixture)
@@ -502,7 +495,7 @@ static void fail_submit(struct fixture *fixture)
     CHECK(submit(fixture, batch_put("k", FH_SLICE_LIT("v")), &outcome) == FH_E_IO);
     CHECK(put_text(fixture->store, "k", "v") == 0);
     CHECK(!outcome.is_done);
-    close_all(fixture);
+    fixture_close(fixture);
 }
 
 static void faults_are_as_real(void **state)

@@ -270,7 +270,8 @@ static void bounds_open_snapshots(void **state)
     struct fixture *fixture = *state;
     enum { READERS = 20 };
     struct fh_snapshot *open[READERS + 1];
-    struct fh_store_config config = {.path = fixture->path, .max_readers = READERS};
+    struct fh_store_config config = {
+        .path = fixture->path, .map_bytes = 1 << 20, .max_readers = READERS};
     assert_int_equal(fh_store_open(&fixture->store, &config, NULL), 0);
     for (int i = 0; i < READERS; i++) {
         assert_int_equal(fh_snapshot_open(&open[i], fixture->store), 0);

@@ -77,7 +77,7 @@ static void submit_next(struct stream *stream)
 static void stream_until_killed(struct fixture *fixture, const char *fault, int report)
 {
     struct stream stream = {.report = report};
-    struct fh_store_config config = {.path = fixture->path};
+    struct fh_store_config config = {.path = fixture->path, .map_bytes = 64 << 20};
     CHECK(setenv("FLOWHOST_FAULT", fault, 1) == 0);
     CHECK(fh_loop_open(&stream.loop, NULL) == 0);
     CHECK(fh_store_open(&stream.store, &config, NULL) == 0);

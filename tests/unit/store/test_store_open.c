@@ -114,6 +114,7 @@ static void refuses_a_second_process(void **state)
         CHECK(fixture_open(fixture, 0, NULL) == 0);
         CHECK(write(ready[1], &byte, 1) == 1);
         CHECK(read(leave[0], &byte, 1) == 0);
+        fixture_close(fixture);
         _exit(0);
     }
     close(leave[0]);
