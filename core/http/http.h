@@ -6,8 +6,9 @@
  * The handler runs on the loop thread once per request, when the whole request is in; it must see
  * to it that fh_http_respond or fh_http_stream_end is called exactly once, now or later (the
  * connection is suspended meanwhile). The server answers by itself: 413 over max_body_bytes, 431 over
- * max_header_bytes, 400 malformed, 503 over max_connections is a closed connection.
- * A caller that goes away does not cancel anything; the answer is dropped. */
+ * max_header_bytes, 400 malformed; over max_connections a connection is closed at once.
+ * A caller that goes away does not cancel anything; the answer is dropped. While a connection is
+ * suspended nobody notices that the caller has gone; the next write to it does. */
 #pragma once
 
 #include "base/error.h"
@@ -35,7 +36,7 @@ struct fh_http_config {
     size_t max_body_bytes;   /* 413 */
     size_t max_header_bytes; /* 431: request line and headers together */
     unsigned max_connections;
-    unsigned idle_timeout_s; /* also for a request that trickles in */
+    unsigned idle_timeout_s; /* also for a request that trickles in; up to twice that then. 0: none */
     fh_http_handler handler;
     void *arg;
 };
@@ -47,7 +48,8 @@ int fh_http_open(struct fh_http **out, struct fh_loop *loop, const struct fh_htt
 /* Stops taking connections; open ones are answered and then closed. */
 void fh_http_stop_listening(struct fh_http *http);
 
-/* Cuts what is open. Requests not answered yet stay valid memory until they are (the answer is dropped). */
+/* Cuts what is open; on_closed of open streams runs. Not from inside the handler. Requests not answered
+ * yet stay valid memory until they are (the answer is dropped); they have lost their headers then. */
 void fh_http_close(struct fh_http *http);
 
 unsigned fh_http_get_port(const struct fh_http *http);
@@ -66,6 +68,7 @@ struct fh_slice fh_http_request_body(const struct fh_http_request *request);
 /* Value of the first header of that name (any case); data is NULL when absent. */
 struct fh_slice fh_http_request_header(const struct fh_http_request *request, const char *name);
 
+/* Names and values are valid during the call only. A broken escape in a query is left as it is. */
 typedef void (*fh_http_visit)(void *arg, struct fh_slice name, struct fh_slice value);
 void fh_http_request_each_header(struct fh_http_request *request, fh_http_visit visit, void *arg);
 void fh_http_request_each_query(struct fh_http_request *request, fh_http_visit visit,
@@ -74,12 +77,14 @@ bool fh_http_request_is_loopback(const struct fh_http_request *request);
 
 /* --- the answer ------------------------------------------------------------------------------- */
 
-/* Copies everything; `request` is gone afterwards. HEAD sends no body by itself. */
+/* Copies everything; `request` is gone afterwards. HEAD sends no body by itself. Content-Length and
+ * Transfer-Encoding in `headers` are ignored, empty values and what HTTP does not allow left out;
+ * above 8 KiB of headers the caller gets a 500. */
 void fh_http_respond(struct fh_http_request *request, int status,
                      const struct fh_http_header *headers, size_t count, struct fh_slice body);
 
 /* Answer of unknown length (chunked): start, write any number of times, end. `on_closed` (may be NULL) runs when the
- * caller went away before the end; write and end stay allowed and do nothing then. write: FH_E_CLOSED
+ * caller went away before the end (HEAD: at once); write and end stay allowed and do nothing then. write: FH_E_CLOSED
  * then, FH_E_TOO_LARGE when the caller reads too slowly and more than 1 MiB waits. */
 void fh_http_stream_start(struct fh_http_request *request, int status,
                           const struct fh_http_header *headers, size_t count,

@@ -67,7 +67,7 @@ static void add_headers(struct fh_http_request *request, struct MHD_Response *re
     for (size_t i = 0; response && i < count; i++) {
         add_header(response, &headers[i]);
     }
-    if (response && request->http->is_stopping) {
+    if (response && (request->is_last || request->http->is_stopping)) {
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
 }

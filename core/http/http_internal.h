@@ -51,6 +51,7 @@ struct fh_http {
 struct fh_http_peer {
     struct fh_list link;
     int fd;
+    bool is_known;        /* has had a request before */
     bool is_busy;         /* a whole request is in and not yet answered */
     int64_t receiving_ms; /* when a request was first seen coming in; 0: not seen yet */
     uint64_t received;    /* bytes of its body so far */
@@ -81,6 +82,7 @@ struct fh_http_request {
     bool is_queued; /* MHD has a response */
     bool is_refused;
     bool is_loopback;
+    bool is_last; /* the caller will send no more on this connection */
     bool has_bad_target;
     const char *target; /* where MHD keeps it, up to its query */
     size_t target_len;  /* with the query */

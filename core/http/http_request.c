@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 enum {
     LEAST_DISCARD_BYTES = 64 * 1024,
@@ -379,12 +380,22 @@ static bool is_from_loopback(struct MHD_Connection *connection)
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 }
 
+/* MHD takes a short read for the end of what there is, and so overlooks an end of stream that came
+ * together with the request: it would keep the connection until it times out. */
+static bool is_half_closed(const struct fh_http_peer *peer)
+{
+    char byte;
+    return recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static enum MHD_Result hand_over(struct fh_http_request *request)
 {
     struct fh_http *http = request->http;
     struct fh_http_peer *peer = fh_http_request_peer(request->connection);
     if (peer) {
         peer->is_busy = true;
+        request->is_last = !peer->is_known && is_half_closed(peer);
+        peer->is_known = true;
     }
     request->is_loopback = is_from_loopback(request->connection);
     request->phase = FH_HTTP_HANDED;

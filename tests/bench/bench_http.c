@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A server for wrk that answers a constant. From the root of the tree:
  *
- *     gcc -O2 -D_GNU_SOURCE -Icore tests/bench/bench_http.c core/http/ *.c core/loop/ *.c core/base/ *.c \
- *         -lmicrohttpd -lev -lpthread -o /tmp/bench_http        (without the blanks before the stars)
+ *     gcc -O2 -D_GNU_SOURCE -Icore tests/bench/bench_http.c core/http/[a-z]*.c core/loop/[a-z]*.c \
+ *         core/base/[a-z]*.c -lmicrohttpd -lev -lpthread -o /tmp/bench_http
  *     /tmp/bench_http 127.0.0.1:8090 [now | later]
  *     wrk -t1 -c64 -d5 http://127.0.0.1:8090/
  *

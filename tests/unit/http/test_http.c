@@ -68,6 +68,16 @@ static void test_http_1_0(void **state)
     hang_up(&client);
 }
 
+static void test_half_closed_caller(void **state)
+{
+    struct client client = connect_to(*state);
+    send_text(&client, GET("/"));
+    shutdown(client.fd, SHUT_WR); /* the server finds both at once */
+    expect_closed(*state, &client);
+    expect(*state, &client, "200 OK");
+    hang_up(&client);
+}
+
 static void test_expect_continue(void **state)
 {
     struct client client = connect_to(*state);
@@ -493,6 +503,7 @@ int main(void)
         TEST(test_chunked),
         TEST(test_keep_alive),
         TEST(test_http_1_0),
+        TEST(test_half_closed_caller),
         TEST(test_expect_continue),
         TEST(test_many_spares),
         TEST(test_pipelining),
