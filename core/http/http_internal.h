@@ -118,12 +118,16 @@ struct fh_http_peer *fh_http_request_peer(struct MHD_Connection *connection); /*
 void fh_http_request_release(struct fh_http_request *request);
 void fh_http_request_free_spares(struct fh_http *http);
 
+/* http_target.c: copies path and query into the request; then takes the query away from MHD. */
+void fh_http_target_keep(struct fh_http_request *request, struct fh_slice target);
+void fh_http_target_hide_query(const char *target);
+
 /* http_answer.c: an error document (RFC 9457) for a request the handler does not get to see. MHD_NO
  * when it cannot be sent. */
 enum MHD_Result fh_http_answer_problem(struct fh_http_request *request, int status,
                                        const char *code, const char *title, const char *detail);
 void fh_http_answer_resume(struct fh_http_request *request);
 
-/* http_linger.c */
+/* http_linger.c: keeps the socket of a connection that MHD is about to close. */
 void fh_http_linger_start(struct fh_http *http, struct MHD_Connection *connection);
 void fh_http_linger_stop_all(struct fh_http *http);
