@@ -39,9 +39,9 @@ struct fh_call *fh_call_new(struct fh_client *client, struct fh_client_sockets *
                             const char *user_agent);
 void fh_call_free(struct fh_call *call);
 
-/* Sets up the handle. 0 (a request that cannot be made leaves its reason in call->failure),
+/* In call_request.c. Sets up the handle. 0 (a request that cannot be made leaves its reason in call->failure),
  * FH_E_INVALID for headers that would break the request, or FH_E_NO_MEMORY. */
-int fh_call_set_request(struct fh_call *call, const struct fh_client_request *request);
+int fh_call_request_set(struct fh_call *call, const struct fh_client_request *request);
 
 /* Forgets request and answer, wipes credentials. */
 void fh_call_clear(struct fh_call *call);

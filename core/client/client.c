@@ -305,7 +305,7 @@ int fh_client_start(struct fh_client *client, const struct fh_client_request *re
     }
     call->on_done = on_done;
     call->arg = arg;
-    int rc = fh_call_set_request(call, request);
+    int rc = fh_call_request_set(call, request);
     if (rc == 0) {
         rc = attach(client, call);
     }

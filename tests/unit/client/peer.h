@@ -110,8 +110,16 @@ static inline void peer_report(struct peer *peer)
     fh_loop_post(peer->loop, &message->mail);
 }
 
+static inline bool peer_is_tls(const char *text)
+{
+    return text[0] == 0x16; /* a handshake record, RFC 8446 §5.1 */
+}
+
 static inline bool peer_is_whole(const char *text, size_t len)
 {
+    if (peer_is_tls(text)) {
+        return true;
+    }
     const char *end = strstr(text, "\r\n\r\n");
     const char *length = strcasestr(text, "\r\nContent-Length:");
     size_t body = end && length && length < end ? strtoul(length + 17, NULL, 10) : 0;
@@ -201,6 +209,10 @@ static inline bool peer_long_head(int fd)
 /* False ends the connection. */
 static inline bool peer_answer_one(struct peer *peer, int fd, const char *request, int nth)
 {
+    if (peer_is_tls(request)) {
+        peer_write(fd, "HTTP/1.1 400 No TLS\r\n\r\n", 24);
+        return false;
+    }
     const struct peer_answer *answer = peer_find(request);
     if (strncmp(strchr(request, ' ') + 1, "/endless ", 9) == 0) {
         return peer_stream(fd, false);
