@@ -477,6 +477,7 @@ int fh_json_encode(lua_State *L, int index, const struct fh_json_limits *limits,
     int top = lua_gettop(L);
     size_t start = out->len;
     struct fh_error own_err;
+    own_err.code = 0;
     struct encoder e = {
         .L = L,
         .out = out,
