@@ -55,7 +55,7 @@ local function answer_caller(request, run, answer)
     return problem.send_run(request, run, "/v1/flows/" .. run.flow)
 end
 
---- Trace id of the caller (W3C traceparent, else trace-id), or a new one.
+--- Trace id of the caller (W3C traceparent, else trace-id), or nil.
 local function trace_id_of(headers)
     local traceparent = headers.traceparent
     local id = traceparent and traceparent:lower():match "^%x%x%-(%x+)%-%x+%-%x%x"
@@ -63,10 +63,7 @@ local function trace_id_of(headers)
         return id
     end
     local given = headers["trace-id"]
-    if given and #given <= 64 and given:find "^[%w._-]+$" then
-        return given
-    end
-    return system.hex(system.random(16))
+    return given and #given <= 64 and given:find "^[%w._-]+$" and given or nil
 end
 
 local function refuse_when_draining(request)

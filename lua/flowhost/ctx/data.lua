@@ -13,15 +13,16 @@ end
 
 local function store(key, value)
     check_key("store", key)
-    local data = step.current_fiber("data").run.data
-    data[key] = step.value("data.store", key, function()
+    local run = step.current_fiber("data").run
+    run.data = run.data or {}
+    run.data[key] = step.value("data.store", key, function()
         return value
     end)
 end
 
 local function load(key)
     check_key("load", key)
-    local data = step.current_fiber("data").run.data
+    local data = step.current_fiber("data").run.data or {}
     return step.value("data.load", key, function()
         return data[key]
     end)

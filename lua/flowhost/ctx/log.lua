@@ -3,6 +3,7 @@
 -- first 1,000). Tables are written as JSON. A replay does not write a line again.
 
 local core = require "flowhost.core"
+local run_module = require "flowhost.engine.run"
 local step = require "flowhost.engine.step"
 
 local json, system = core.json, core.system
@@ -21,7 +22,7 @@ local function at(level)
         local message = to_text(...)
         if step.log(level, message) and system.log_is_on(level) then
             local run = step.current_fiber("log").run
-            system.log(level, message, { "flow", run.flow, "run", run.id, "trace_id", run.trace_id })
+            system.log(level, message, { "flow", run.flow, "run", run.id, "trace_id", run_module.trace_id(run) })
         end
     end
 end

@@ -9,6 +9,7 @@
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
+local run_module = require "flowhost.engine.run"
 local step = require "flowhost.engine.step"
 local token = require "flowhost.engine.token"
 
@@ -177,7 +178,7 @@ local function send(o, call, run, done, path)
     if UNSAFE[call.method] then
         headers[#headers + 1] = { "Idempotency-Key", run.id .. "/" .. path }
     end
-    headers[#headers + 1] = { "traceparent", ("00-%s-%s-01"):format(run.trace_id, system.hex(system.random(8))) }
+    headers[#headers + 1] = { "traceparent", ("00-%s-%s-01"):format(run_module.trace_id(run), system.hex(system.random(8))) }
     local waiting = token.new(function(code, a, b, c)
         if code then
             return done(nil, error_object.new(code, a, { retryable = code == "NETWORK" or code == "TIMEOUT" }))

@@ -145,26 +145,40 @@ local function on_commit_failed(run, code)
     answer_all(run)
 end
 
+--- What every run begins with; a run of its own makes a table only when it needs one, for most never do.
+local class = { __index = {
+    status = "running", attempt = 1, recorded = 0, submitted = 0, durable_mark = 0, next_chunk = 0, is_row_dirty = false,
+    on_commit_failed = on_commit_failed, suspend = M.suspend,
+} }
+
 local function prepare(run)
-    run.pending, run.durable_waiters, run.waiters, run.effects = {}, {}, run.waiters or {}, {}
-    run.data = {}
-    run.on_commit_failed = on_commit_failed
-    run.suspend = M.suspend
-    add_live(run)
+    run.pending, run.durable_waiters, run.waiters = {}, {}, run.waiters or {}
+    add_live(setmetatable(run, class))
 end
 
 --- Runs the flow's function from the top; recorded steps are answered from the journal.
 local function execute(run)
-    local code = run.code
-    local fiber = fiber_module.new(run, code.main(run), "", on_root_end)
-    fiber_module.resume(fiber)
+    local fiber = fiber_module.new(run, run.code.main, "", on_root_end)
+    fiber_module.resume(fiber, run)
+end
+
+--- 32 hex characters, as W3C trace context has them.
+function M.new_trace_id()
+    return system.hex(system.random(16))
+end
+
+--- The run's trace id; a run that is not kept gets it only when somebody asks.
+function M.trace_id(run)
+    if not run.trace_id then
+        run.trace_id = M.new_trace_id()
+    end
+    return run.trace_id
 end
 
 ---@class flowhost.Start
 ---@field flow table            from flow/catalog: name, version, durable, on_error, code
 ---@field input any             JSON value
----@field input_json string?    its text, when at hand
----@field trace_id string
+---@field trace_id string?     the caller's; else one is made when it is needed
 ---@field waiter function?      waiter(run, answer) once there is an answer; answer nil: see run.status
 ---@field idempotency table?    { key, hash }
 ---@field on_key_taken function? called instead when another run has taken the key
@@ -179,12 +193,18 @@ function M.start(o)
     local is_kept = durable ~= "never"
     local run = {
         id = id, bytes = bytes, flow = flow.name, version = flow.version, release = flow.release, durable = durable,
-        on_error = flow.on_error, status = "running", trace_id = o.trace_id, created = now, started = now, attempt = 1,
-        input = o.input, input_json = o.input_json or (is_kept and json.encode(o.input, ANY_BYTES)) or nil,
-        code = flow.code, recorded = is_kept and 1 or 0, submitted = 0, durable_mark = 0, is_row_dirty = is_kept,
-        next_chunk = 0, idempotency = o.idempotency, on_key_taken = o.on_key_taken, waiters = { o.waiter },
+        on_error = flow.on_error, trace_id = o.trace_id, created = now, started = now, input = o.input,
+        code = flow.code, waiters = { o.waiter },
     }
-    prepare(run)
+    if is_kept then
+        run.trace_id = run.trace_id or M.new_trace_id()
+        run.input_json = json.encode(o.input, ANY_BYTES)
+        run.recorded, run.is_row_dirty = 1, true
+        run.idempotency, run.on_key_taken = o.idempotency, o.on_key_taken
+        prepare(run)
+    else
+        add_live(setmetatable(run, class))
+    end
     fault "engine.start"
     execute(run)
     return run
@@ -203,7 +223,6 @@ function M.load(row, code)
     run.next_chunk = next_chunk
     run.code, run.on_error = code, code.on_error
     run.input_json = json.encode(run.input == nil and json.null or run.input, ANY_BYTES)
-    run.recorded, run.submitted, run.durable_mark = 0, 0, 0
     prepare(run)
     return run
 end
@@ -259,7 +278,6 @@ function M.park_broken(row, err)
     local run = row
     run.code = { files = {} }
     run.input_json = json.encode(run.input == nil and json.null or run.input, ANY_BYTES)
-    run.recorded, run.submitted, run.durable_mark, run.next_chunk = 0, 0, 0, 0
     prepare(run)
     M.suspend(run, err)
 end

@@ -204,10 +204,10 @@ end
 
 local function finish(fiber, effect, text, value)
     local run = fiber.run
-    run.effects[effect] = nil
     if effect.is_over or run.is_over then
         return
     end
+    run.effects[effect] = nil
     effect.is_over = true
     fault "engine.effect.done"
     if text then
@@ -218,10 +218,15 @@ local function finish(fiber, effect, text, value)
     fiber_module.resume(fiber, text ~= nil, value)
 end
 
+function M.add_effect(run, effect)
+    run.effects = run.effects or {}
+    run.effects[effect] = true
+end
+
 --- Starts a yielded effect once everything before it is durable.
 function M.perform(fiber, effect)
     local run = fiber.run
-    run.effects[effect] = true
+    M.add_effect(run, effect)
     effect.started = timer.now_ms()
     commit.when_durable(run, function()
         if effect.is_over then
@@ -237,8 +242,8 @@ end
 --- Undoes everything a run waits for. Its fibers are never resumed.
 function M.cancel_all(run)
     local effects = run.effects
-    run.effects = {}
-    for effect in pairs(effects) do
+    run.effects = nil
+    for effect in pairs(effects or {}) do
         effect.is_over = true
         if effect.cancel then
             effect.cancel()
@@ -287,7 +292,7 @@ function M.sleep(seconds, act)
     coroutine.yield {
         kind = "sleep", name = name, hash = "", path = path, line = line,
         start = function(_, effect)
-            fiber.run.effects[effect] = true
+            M.add_effect(fiber.run, effect)
             effect.started = entry and entry.started or timer.now_ms()
             effect.cancel = act(fiber.run, due, function(text)
                 finish(fiber, effect, text, nil)

@@ -4,7 +4,7 @@
 --
 --   release: hash, env, files (path -> compiled chunk), flows (name -> flow), problems
 --   flow:    name, file, version, release (hash), description, http { method, path }, request, durable, on_error, code
---   code:    files, env, on_error, main(run) -> body, component(run, name) -> body | nil     what a run needs
+--   code:    files, env, on_error, main(run), component(run, name) -> body | nil     what a run needs
 
 local source = require "flowhost.flow.source"
 
@@ -102,10 +102,8 @@ local function new_code(release, chunk, options, o)
 
     --- The body of a run's first fiber.
     function code.main(run)
-        return function()
-            local fn = instantiate(chunk, o.new_env(release, run))
-            return fn(o.new_ctx(), run.input)
-        end
+        local fn = instantiate(chunk, o.new_env(release, run))
+        return fn(o.new_ctx(), run.input)
     end
 
     --- A component as a function of its input, in an environment of its own. nil when the release has none of that name.

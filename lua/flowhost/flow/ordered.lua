@@ -102,7 +102,10 @@ function M.pairs(t)
     local count = 0
     for key in next, t do
         count = count + 1
-        if key ~= count then return walk_keys(t, (sorted_keys(t, "pairs"))) end
+        -- 1LL == 1, though it is another key.
+        if key ~= count or type(key) ~= "number" then
+            return walk_keys(t, (sorted_keys(t, "pairs")))
+        end
     end
     return walk_array(t, count)
 end

@@ -10,7 +10,8 @@ local M = {}
 
 local byte, find, gsub, sub = string.byte, string.find, string.gsub, string.sub
 local concat = table.concat
-local error, tonumber, tostring, type, unpack = error, tonumber, tostring, type, unpack
+local error, select, tonumber, tostring = error, select, tonumber, tostring
+local type, unpack = type, unpack
 
 M.parse = pattern_parse.parse
 
@@ -89,6 +90,8 @@ function BUILDERS.backreference(node, rest)
     local index = node.index
     return function(m, i)
         local first, last = m.first[index], m.last[index]
+        -- Lua lets a pattern refer to a position capture, and it matches nothing.
+        if last == POSITION then return nil end
         local behind = i + last - first + 1
         if sub(m.text, i, behind - 1) == sub(m.text, first, last) then return rest(m, behind) end
         return nil
@@ -221,60 +224,72 @@ function M.gmatch(text, pat)
     end
 end
 
--- What a match is replaced with, by type of the replacement: (replacement, compiled, m, first, behind).
+-- What a match is replaced with, by type of the replacement: (replacement, whole match, captures...).
 local REPLACERS = {}
 
-function REPLACERS.string(replacement, compiled, m, first, behind)
+function REPLACERS.string(replacement, whole, ...)
+    local count, values = select("#", ...), { ... }
     return (gsub(replacement, "%%(.?)", function(letter)
         local index = tonumber(letter)
         if not index then return letter end
-        if index == 0 or index == 1 and compiled.captures == 0 then
-            return sub(m.text, first, behind - 1)
-        end
-        if index > compiled.captures then error("invalid capture index", 0) end
-        return capture(m, index)
+        if index == 0 or index == 1 and count == 0 then return whole end
+        if index > count then error("invalid capture index", 0) end
+        return values[index]
     end))
 end
 
-function REPLACERS.table(replacement, compiled, m, first, behind)
-    return replacement[(values_of(compiled, m, first, behind))]
+function REPLACERS.table(replacement, whole, ...)
+    if select("#", ...) == 0 then return replacement[whole] end
+    return replacement[(...)]
 end
 
-REPLACERS["function"] = function(replacement, compiled, m, first, behind)
-    return (replacement(values_of(compiled, m, first, behind)))
+REPLACERS["function"] = function(replacement, whole, ...)
+    if select("#", ...) == 0 then return (replacement(whole)) end
+    return (replacement(...))
 end
 
-local function replacement_text(value, m, first, behind)
-    if not value then return sub(m.text, first, behind - 1) end
+local function replacement_text(value, whole)
+    if not value then return whole end
     if type(value) ~= "string" and type(value) ~= "number" then
         error("invalid replacement value (a " .. type(value) .. ")", 0)
     end
     return tostring(value)
 end
 
+--- Takes what a search returned into the job of a gsub; false when it found nothing.
+local function replace_found(job, first, last, ...)
+    if not first then return false end
+    local whole = sub(job.text, first, last)
+    local value = job.replace(job.replacement, whole, ...)
+    local pieces = job.pieces
+    pieces[#pieces + 1] = sub(job.text, job.copied, first - 1)
+    pieces[#pieces + 1] = replacement_text(value, whole)
+    job.copied = last + 1
+    -- Behind an empty match, the next search begins one byte further on.
+    job.from = last < first and first + 1 or last + 1
+    return true
+end
+
 --- string.gsub
-function M.gsub(text, pat, replacement, limit)
+---@param finder fun(text: string, pat: string, init: integer): ... string.find or M.find
+function M.gsub(text, pat, replacement, limit, finder)
     if type(replacement) == "number" then replacement = tostring(replacement) end
     local replace = REPLACERS[type(replacement)]
     if not replace then
         error("bad argument #3 to 'gsub' (string/function/table expected, got "
             .. type(replacement) .. ")", 2)
     end
-    local compiled, m = compile_anchored(pat), new_match(text)
-    local pieces, copied, from, count = {}, 1, 1, 0
-    limit = tonumber(limit) or #text + 1
-    while count < limit do
-        local first, behind = search(compiled, m, from)
-        if not behind then break end
+    local job = {
+        text = text, replacement = replacement, replace = replace, pieces = {}, copied = 1, from = 1,
+    }
+    local count, is_anchored = 0, sub(pat, 1, 1) == "^"
+    limit = math.min(tonumber(limit) or #text + 1, is_anchored and 1 or #text + 1)
+    while count < limit and job.from <= #text + 1 do
+        if not replace_found(job, finder(text, pat, job.from)) then break end
         count = count + 1
-        local value = replace(replacement, compiled, m, first, behind)
-        pieces[#pieces + 1] = sub(text, copied, first - 1)
-        pieces[#pieces + 1] = replacement_text(value, m, first, behind)
-        copied, from = behind, behind == first and behind + 1 or behind
-        if compiled.is_anchored or from > #text + 1 then break end
     end
-    pieces[#pieces + 1] = sub(text, copied)
-    return concat(pieces), count
+    job.pieces[#job.pieces + 1] = sub(text, job.copied)
+    return concat(job.pieces), count
 end
 
 require("jit").off(true, true)

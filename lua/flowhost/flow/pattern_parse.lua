@@ -69,6 +69,7 @@ local function parse_capture(state, pos)
     local node = { kind = "open", index = state.captures }
     if sub(state.pat, pos + 1, pos + 1) == ")" then
         node.kind = "position"
+        state.closed[state.captures] = true
         return pos + 2, node
     end
     state.open[#state.open + 1] = state.captures

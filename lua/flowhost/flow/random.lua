@@ -73,9 +73,11 @@ end
 
 local function number_argument(name, index, value)
     local number = tonumber(value)
-    if type(number) == "number" then return number end
-    return error(("bad argument #%d to '%s' (number expected, got %s)"):format(index, name,
-        type(value)), 3)
+    if type(number) ~= "number" then
+        error(("bad argument #%d to '%s' (number expected, got %s)"):format(index, name,
+            type(value)), 3)
+    end
+    return number
 end
 
 --- `math.random` over a state: (), (m), (m, n) with Lua's rules.

@@ -9,8 +9,10 @@
 
 local ordered = require("flowhost.flow.ordered")
 local random = require("flowhost.flow.random")
+local sandbox_coroutine = require("flowhost.flow.sandbox_coroutine")
 local sandbox_os = require("flowhost.flow.sandbox_os")
 local sandbox_string = require("flowhost.flow.sandbox_string")
+local sandbox_table = require("flowhost.flow.sandbox_table")
 local sandbox_text = require("flowhost.flow.sandbox_text")
 local source = require("flowhost.flow.source")
 local new_table = require("table.new")
@@ -19,7 +21,6 @@ local M = {}
 
 local debug_getmetatable = debug.getmetatable
 local concat = table.concat
-local coroutine_create, coroutine_resume = coroutine.create, coroutine.resume
 local error, pcall, xpcall = error, pcall, xpcall
 local getmetatable, setmetatable, rawget, rawset = getmetatable, setmetatable, rawget, rawset
 local next, pairs, select, type = next, pairs, select, type
@@ -84,25 +85,6 @@ local function protected_calls(is_fatal)
     end
 
     return safe_pcall, safe_xpcall, finish
-end
-
---- The coroutine functions. Only threads made by `create` can be resumed: others belong to the
---- engine (coroutine.running() shows them) or to `wrap`.
-local function new_coroutine_library(finish)
-    local created = setmetatable({}, { __mode = "k" })
-    local library = copy(coroutine, 8)
-    function library.create(fn)
-        local thread = coroutine_create(fn)
-        created[thread] = true
-        return thread
-    end
-    function library.resume(thread, ...)
-        if type(thread) == "thread" and not created[thread] then
-            return false, "cannot resume a coroutine that coroutine.create did not make"
-        end
-        return finish(coroutine_resume(thread, ...))
-    end
-    return library
 end
 
 --- The text of a chunk given as a string or as a function that returns pieces.
@@ -188,8 +170,8 @@ local function new_globals(host)
         getmetatable = safe_getmetatable, setmetatable = safe_setmetatable,
     }
     local libraries = {
-        string = sandbox_string.string, table = sandbox_string.table, bit = bit,
-        coroutine = new_coroutine_library(finish),
+        string = sandbox_string.string, table = sandbox_table.table, bit = bit,
+        coroutine = sandbox_coroutine.new(finish),
     }
     local makers = {
         _G = function(env) return env end,

@@ -22,8 +22,8 @@ end
 local function date_field(fields, name, default)
     local value = tonumber(fields[name])
     if value then return floor(value) end
-    if default then return default end
-    return error(format("field '%s' missing in date table", name), 4)
+    if not default then error(format("field '%s' missing in date table", name), 4) end
+    return default
 end
 
 --- Seconds since 1970 of a date table in UTC; fields beyond their range carry over.

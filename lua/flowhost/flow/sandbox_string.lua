@@ -1,20 +1,19 @@
 -- SPDX-License-Identifier: MIT
--- The `string` and `table` functions of flows, shared by all runs: Lua's, with limits where one call
--- into C could outlive every budget (the count hook does not fire inside C). No string.dump.
+-- The `string` functions of flows, shared by all runs: Lua's, with limits where one call into C could
+-- outlive every budget (the count hook does not fire inside C), and without calls from C back into
+-- Lua, since recursion through C ends the process when the C stack does. No string.dump.
 
 local pattern = require("flowhost.flow.pattern")
 local sandbox_text = require("flowhost.flow.sandbox_text")
 
 local M = {}
 
-local error, select, tonumber, type = error, select, tonumber, type
+local debug_getmetatable = debug.getmetatable
+local error, tonumber, tostring, type = error, tonumber, tostring, type
 local find, gmatch, gsub, match, rep = string.find, string.gmatch, string.gsub, string.match,
     string.rep
-local insert, move, sort = table.insert, table.move, table.sort
-local jit_off = require("jit").off
 
 M.MAX_REP_BYTES = 64 * 1024 * 1024
-M.MAX_NATIVE_SORT = 4096
 
 --- The functions of `string`; also what methods of string values find.
 M.string = {
@@ -56,50 +55,23 @@ function M.string.gmatch(text, pat)
     return gmatch(text, pat)
 end
 
+--- Whether gsub would call Lua for this replacement.
+local function calls_back(replacement)
+    return type(replacement) == "function"
+        or type(replacement) == "table" and debug_getmetatable(replacement) ~= nil
+end
+
+--- `string.gsub`, which may yield in its callbacks.
 function M.string.gsub(text, pat, replacement, limit)
-    if is_slow(text, pat) then return pattern.gsub(text, pat, replacement, limit) end
+    if type(text) == "number" then text = tostring(text) end
+    if type(pat) == "number" then pat = tostring(pat) end
+    if is_slow(text, pat) then
+        return pattern.gsub(text, pat, replacement, limit, pattern.find)
+    end
+    if calls_back(replacement) and type(text) == "string" and type(pat) == "string" then
+        return pattern.gsub(text, pat, replacement, limit, find)
+    end
     return gsub(text, pat, replacement, limit)
 end
-
---- The functions of `table`.
-M.table = { concat = table.concat, maxn = table.maxn, remove = table.remove }
-
---- `table.insert`; a negative position would make C shift for minutes.
-function M.table.insert(list, position, ...)
-    if select("#", ...) == 0 then return insert(list, position) end
-    if type(position) == "number" and position < 0 then
-        error("bad argument #2 to 'insert' (position out of bounds)", 2)
-    end
-    return insert(list, position, ...)
-end
-
-local function is_less(x, y)
-    return x < y
-end
-
---- `table.sort`; long lists are compared in Lua, where a budget can stop a quadratic case.
-function M.table.sort(list, comparator)
-    if comparator == nil and type(list) == "table" and #list > M.MAX_NATIVE_SORT then
-        comparator = is_less
-    end
-    return sort(list, comparator)
-end
-
---- `table.move`, interpreted: the built-in one compiles to a loop without hooks.
-function M.table.move(from, first, last, at, to)
-    if type(first) ~= "number" or type(last) ~= "number" or type(at) ~= "number" then
-        return move(from, first, last, at, to)
-    end
-    to = to == nil and from or to
-    if at > last or at <= first or from ~= to then
-        for i = 0, last - first do to[at + i] = from[first + i] end
-    else
-        for i = last - first, 0, -1 do to[at + i] = from[first + i] end
-    end
-    return to
-end
-
-jit_off(is_less)
-jit_off(M.table.move)
 
 return M

@@ -30,9 +30,9 @@ function M.tostring(...)
     local value_type = type(value)
     if not HIDDEN[value_type] then return tostring(...) end
     local metatable = debug_getmetatable(value)
-    if metatable and value_type ~= "cdata" and rawget(metatable, "__tostring") ~= nil then
-        return tostring(value)
-    end
+    local handler = metatable and value_type ~= "cdata" and rawget(metatable, "__tostring")
+    -- Not a tail call: a handler that calls tostring again has to run out of stack.
+    if handler then return (handler(value)) end
     return hidden_text(value, value_type, metatable)
 end
 local stable_tostring = M.tostring
