@@ -364,10 +364,12 @@ static int listen_all(flowhost *host, struct fh_error *err)
         if (rc != 0) {
             return rc;
         }
-        const char *colon = strrchr(address, ':');
-        snprintf(known, sizeof(known), "%.*s:%u", (int)(colon - address), address,
-                 fh_http_get_port(host->shards[i].http));
-        address = known;
+        if (i == 0) {
+            const char *colon = strrchr(address, ':');
+            snprintf(known, sizeof(known), "%.*s:%u", (int)(colon - address), address,
+                     fh_http_get_port(host->shards[i].http));
+            address = known;
+        }
     }
     fh_log(FH_LOG_INFO, "listening on %s with %u shard%s", known, host->shard_count,
            host->shard_count == 1 ? "" : "s");
