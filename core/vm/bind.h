@@ -15,6 +15,8 @@ struct fh_vm {
     struct fh_vm_context context;
     struct fh_random random;
     struct fh_list timers; /* running ones, for close */
+    lua_Alloc allocate; /* LuaJIT's */
+    void *allocate_arg;
     size_t used_bytes;
     bool is_muted;
     bool is_in_flow;     /* a flow's code runs: memory cap and budget apply to it */

@@ -2,6 +2,7 @@
 /* core.flow: running a flow's coroutine under its limits.
  *
  *   resume(co, ...) -> "yield", values ... | "end", values ... | "error", value, code
+ *   line() -> "file:line"     the innermost line of the flow's own that is being run, "" when there is none
  *
  * `code` is "CPU_LIMIT" or "MEMORY_LIMIT" when a limit ended it, else nil. The dead coroutine keeps
  * its stack for a traceback. The budget is the shard thread's own processor time between two
@@ -11,7 +12,7 @@
 
 #include <time.h>
 
-enum { HOOK_EVERY = 20000 };
+enum { HOOK_EVERY = 20000, MAX_FRAMES = 20 };
 
 static int64_t thread_cpu_us(void)
 {
@@ -109,9 +110,29 @@ static int resume(lua_State *L)
     return results + 1;
 }
 
+/* Chunks of the Lua library are named "@flowhost/..."; those of flows by their path in the folder. */
+static bool is_flow_source(const char *source)
+{
+    return source[0] == '@' && strncmp(source + 1, "flowhost/", 9) != 0;
+}
+
+static int line(lua_State *L)
+{
+    lua_Debug frame;
+    for (int level = 1; level < MAX_FRAMES && lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "Sl", &frame);
+        if (is_flow_source(frame.source)) {
+            lua_pushfstring(L, "%s:%d", frame.source + 1, frame.currentline);
+            return 1;
+        }
+    }
+    lua_pushliteral(L, "");
+    return 1;
+}
+
 void fh_bind_flow_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"resume", resume}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"resume", resume}, {"line", line}, {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, functions);
 }

@@ -250,18 +250,89 @@ static int lua_encode(lua_State *L)
     return rc == 0 ? 1 : 2;
 }
 
+/* How the engine keeps its documents: every byte as it is, room for a few levels around a value. */
+static const struct fh_json_limits stored = {.max_depth = FH_JSON_DEPTH + 32, .any_bytes = true};
+
+static int lua_decode_stored(lua_State *L)
+{
+    struct fh_error err = {.code = 0};
+    struct fh_slice text = {.data = NULL};
+    text.data = luaL_checklstring(L, 1, &text.len);
+    return fh_json_decode(L, text, &stored, &err) == 0 ? 1 : fail(L, err.detail);
+}
+
+static int lua_encode_stored(lua_State *L)
+{
+    struct fh_error err = {.code = 0};
+    lua_settop(L, 1);
+    struct fh_buf *buf = take_buffer(L);
+    int rc = fh_json_encode(L, 1, &stored, buf, &err);
+    if (rc == 0) {
+        lua_pushlstring(L, buf->data, buf->len);
+    } else {
+        fail(L, err.detail);
+    }
+    return_buffer(L, 2);
+    return rc == 0 ? 1 : 2;
+}
+
+static int join_into(lua_State *L, int count, struct fh_buf *buf, struct fh_error *err)
+{
+    int rc = 0;
+    for (int i = 1; rc == 0 && i < count; i++) {
+        rc = fh_buf_push_byte(buf, i == 1 ? '[' : ',');
+        if (rc == 0) {
+            rc = fh_json_encode(L, i, &stored, buf, err);
+        }
+    }
+    struct fh_slice last = {.data = NULL};
+    last.data = luaL_checklstring(L, count, &last.len);
+    if (rc == 0 && (rc = fh_buf_push_byte(buf, count == 1 ? '[' : ',')) == 0 &&
+        (rc = fh_buf_push_slice(buf, last)) == 0) {
+        rc = fh_buf_push_byte(buf, ']');
+    }
+    return rc;
+}
+
+/* join(a, b, ..., text): the array of a, b, ... and of what `text` is the JSON of. */
+static int lua_join(lua_State *L)
+{
+    struct fh_error err = {.code = 0, .detail = "too large"};
+    int count = lua_gettop(L);
+    luaL_checktype(L, count, LUA_TSTRING);
+    struct fh_buf *buf = take_buffer(L);
+    int rc = join_into(L, count, buf, &err);
+    if (rc == 0) {
+        lua_pushlstring(L, buf->data, buf->len);
+    } else {
+        fail(L, err.detail);
+    }
+    return_buffer(L, count + 1);
+    return rc == 0 ? 1 : 2;
+}
+
 int fh_json_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"decode", lua_decode}, {"array", lua_array}, {"is_array", lua_is_array}, {NULL, NULL}};
-    lua_createtable(L, 0, 8);
+    static const luaL_Reg functions[] = {{"decode", lua_decode},
+                                         {"decode_stored", lua_decode_stored},
+                                         {"array", lua_array},
+                                         {"is_array", lua_is_array},
+                                         {NULL, NULL}};
+    /* Each has an output buffer of its own as upvalue. */
+    static const luaL_Reg encoders[] = {{"encode", lua_encode},
+                                        {"encode_stored", lua_encode_stored},
+                                        {"join", lua_join},
+                                        {NULL, NULL}};
+    lua_createtable(L, 0, 12);
     for (const luaL_Reg *function = functions; function->name; function++) {
         lua_pushcfunction(L, function->func);
         lua_setfield(L, -2, function->name);
     }
-    lua_pushnil(L);
-    lua_pushcclosure(L, lua_encode, 1);
-    lua_setfield(L, -2, "encode");
+    for (const luaL_Reg *encoder = encoders; encoder->name; encoder++) {
+        lua_pushnil(L);
+        lua_pushcclosure(L, encoder->func, 1);
+        lua_setfield(L, -2, encoder->name);
+    }
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
     fh_json_push_array_metatable(L);

@@ -59,8 +59,11 @@ int fh_json_encode(lua_State *L, int index, const struct fh_json_limits *limits,
 /* Pushes the array metatable. */
 void fh_json_push_array_metatable(lua_State *L);
 
-/* luaopen-style: pushes { encode(v, o), decode(s, o), null, array(t), is_array(t), array_mt }.
+/* luaopen-style: pushes { encode, decode, encode_stored, decode_stored, join, null, array, is_array, array_mt }:
+ * encode(v, o), decode(s, o), array(t), is_array(t).
  * encode and decode raise on nothing (but want of memory) and return nil, message. o: { any_bytes, pretty,
  * max_depth }. encode writes up to 64 MiB. array marks `t` (default: a new table) and returns it; it raises when t is no
- * table or has another metatable. is_array(t): encode would write `t` as an array. */
+ * table or has another metatable. is_array(t): encode would write `t` as an array.
+ * encode_stored(v), decode_stored(s): as the engine keeps its documents (any bytes, 32 levels deeper, no options to
+ * read). join(a, b, ..., text): the text of the array of a, b, ... and of what `text` is the JSON of. */
 int fh_json_open(lua_State *L);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vm/vm.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "vm/bind.h"
 #include "vm/embedded.h"
@@ -26,6 +27,7 @@ static const char *const event_names[] = {
 #undef FH_EVENT_NAME
 };
 
+/* LuaJIT's own allocator, counted and capped. */
 static void *allocate(void *arg, void *old, size_t old_bytes, size_t new_bytes)
 {
     struct fh_vm *vm = arg;
@@ -34,14 +36,13 @@ static void *allocate(void *arg, void *old, size_t old_bytes, size_t new_bytes)
     }
     if (new_bytes == 0) {
         vm->used_bytes -= old_bytes;
-        free(old);
-        return NULL;
+        return vm->allocate(vm->allocate_arg, old, old_bytes, 0);
     }
     size_t cap = vm->context.memory_max_bytes + (vm->is_in_flow ? 0 : engine_reserve_bytes);
     if (new_bytes > old_bytes && vm->used_bytes - old_bytes + new_bytes > cap) {
         return NULL;
     }
-    void *block = realloc(old, new_bytes);
+    void *block = vm->allocate(vm->allocate_arg, old, old_bytes, new_bytes);
     if (block) {
         vm->used_bytes += new_bytes - old_bytes;
     }
@@ -91,17 +92,39 @@ static int on_register(lua_State *L)
 
 /* --- library ---------------------------------------------------------------------------------- */
 
+#ifdef FH_LUA_TREE
+/* The tree's text under the embedded file's chunk name, so that a stack trace reads the same. */
+static int load_from_tree(lua_State *L, const struct fh_embedded *file, const char *chunkname)
+{
+    char path[512];
+    struct fh_buf text;
+    char block[4096];
+    size_t got;
+    fh_buf_init(&text, 16 << 20);
+    snprintf(path, sizeof(path), "%s/%s", FH_LUA_TREE, file->name);
+    FILE *stream = fopen(path, "re");
+    while (stream && (got = fread(block, 1, sizeof(block), stream)) > 0) {
+        fh_buf_push(&text, block, got);
+    }
+    if (stream) {
+        fclose(stream);
+    }
+    int rc = stream ? luaL_loadbuffer(L, text.data, text.len, chunkname) : -1;
+    fh_buf_deinit(&text);
+    return rc;
+}
+#endif
+
 static int load_embedded(lua_State *L, const struct fh_embedded *file)
 {
     char chunkname[160];
-#ifdef FH_LUA_TREE
-    snprintf(chunkname, sizeof(chunkname), "%s/%s", FH_LUA_TREE, file->name);
-    if (luaL_loadfile(L, chunkname) == 0) {
-        return 0;
-    }
-    lua_pop(L, 1);
-#endif
     snprintf(chunkname, sizeof(chunkname), "@%s", file->name);
+#ifdef FH_LUA_TREE
+    int rc = load_from_tree(L, file, chunkname);
+    if (rc >= 0) {
+        return rc;
+    }
+#endif
     return luaL_loadbuffer(L, (const char *)file->data, file->len, chunkname);
 }
 
@@ -237,11 +260,14 @@ int fh_vm_open(struct fh_vm **out, const struct fh_vm_context *context, struct f
     for (int i = 0; i < FH_EVENT_COUNT; i++) {
         vm->handlers[i] = LUA_NOREF;
     }
-    vm->L = lua_newstate(allocate, vm);
+    vm->L = luaL_newstate();
     if (!vm->L) {
         free(vm);
         return fh_error_set(err, FH_E_NO_MEMORY, "no memory for a Lua state");
     }
+    vm->allocate = lua_getallocf(vm->L, &vm->allocate_arg);
+    vm->used_bytes = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024;
+    lua_setallocf(vm->L, allocate, vm);
     int rc = lua_cpcall(vm->L, set_up, vm);
     if (rc != 0) {
         fh_error_set(err, FH_E_LUA, "the Lua library does not load: %s", lua_tostring(vm->L, -1));
@@ -264,6 +290,7 @@ void fh_vm_close(struct fh_vm *vm)
         return;
     }
     fh_bind_timer_stop_all(vm);
+    lua_setallocf(vm->L, vm->allocate, vm->allocate_arg);
     lua_close(vm->L);
     free(vm);
 }

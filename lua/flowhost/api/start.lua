@@ -197,7 +197,7 @@ remote.on("outcome", function(arguments, reply)
     end
     local row = rows.read(system.id_bytes(arguments.id))
     if row then
-        row.output_json = json.encode(row.output == nil and json.null or row.output, { any_bytes = true })
+        row.output_json = json.encode_stored(row.output == nil and json.null or row.output)
         return tell(row)
     end
     tell { status = "unknown" }

@@ -9,7 +9,6 @@ local token = require "flowhost.engine.token"
 
 local json, native = core.json, core.native
 
-local ANY_BYTES = { any_bytes = true }
 
 local function call_native(name, input_json)
     return step.effect("component", name, input_json, function(done)
@@ -17,7 +16,7 @@ local function call_native(name, input_json)
             if code then
                 return done(nil, error_object.new(code, text))
             end
-            local value, reason = json.decode(text, ANY_BYTES)
+            local value, reason = json.decode_stored(text)
             if value == nil then
                 return done(nil, error_object.new("NOT_JSON", ("component '%s' returned no JSON: %s"):format(name, reason)))
             end
@@ -34,7 +33,7 @@ local function component(name, input)
     if type(name) ~= "string" then
         error_object.raise("INVALID", "ctx.component: a name is expected")
     end
-    local input_json, reason = json.encode(input == nil and json.null or input, ANY_BYTES)
+    local input_json, reason = json.encode_stored(input == nil and json.null or input)
     if not input_json then
         error_object.raise("NOT_JSON", ("ctx.component '%s': the input %s"):format(name, reason))
     end
@@ -48,7 +47,7 @@ local function component(name, input)
             name, name))
     end
     return step.scoped("component", name, input_json, function()
-        return body(json.decode(input_json, ANY_BYTES))
+        return body(json.decode_stored(input_json))
     end)
 end
 

@@ -15,7 +15,6 @@ local token = require "flowhost.engine.token"
 
 local client, json, system, timer = core.client, core.json, core.system, core.timer
 
-local ANY_BYTES = { any_bytes = true }
 local DEFAULT_TIMEOUT_S = 30
 local UNSAFE = { POST = true, PUT = true, PATCH = true, DELETE = true }
 
@@ -148,7 +147,7 @@ local function decode_body(o, headers, body)
         end
         return body, value
     end
-    return json.encode(body, ANY_BYTES), body
+    return json.encode_stored(body), body
 end
 
 local function on_answer(o, done, status, headers, body)
@@ -170,7 +169,7 @@ local function on_answer(o, done, status, headers, body)
     end
     local result = { status = status, headers = headers, header = headers, cookies = parse_cookies(headers["set-cookie"]),
         data = value }
-    return done(json.encode(result, ANY_BYTES), result)
+    return done(json.encode_stored(result), result)
 end
 
 local function send(o, call, run, done, path)

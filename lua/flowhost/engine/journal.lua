@@ -13,15 +13,10 @@ local json, store, system = core.json, core.store, core.system
 
 local M = {}
 
-local ANY_BYTES = { any_bytes = true, max_depth = 160 }
 local JOURNAL = store.tables.journal
 
---- Text of one entry. `name` and `line` are plain strings, `value` is JSON text.
-function M.encode(path, kind, name, hash, line, started, ended, attempts, state, value)
-    return '["' .. path .. '","' .. kind .. '",' .. json.encode(name, ANY_BYTES) .. ',"' .. hash .. '",'
-        .. json.encode(line, ANY_BYTES) .. "," .. ("%d,%d,%d"):format(started, ended, attempts) .. ',"'
-        .. state .. '",' .. value .. "]"
-end
+--- Text of one entry: encode(path, kind, name, hash, line, started, ended, attempts, state, value); value is JSON text.
+M.encode = json.join
 
 function M.key(run_bytes, chunk)
     return run_bytes .. system.u32(chunk)
@@ -44,7 +39,7 @@ function M.load(run_bytes)
             return nil, values
         end
         for i = 1, count do
-            local list = values[i] and json.decode(values[i], ANY_BYTES)
+            local list = values[i] and json.decode_stored(values[i])
             if not list then
                 return nil, ("table journal, key %s is damaged"):format(system.hex(keys[i]))
             end

@@ -29,18 +29,18 @@ function M.call(to, verb, arguments, reply)
     end
     last = last + 1
     waiting[last] = reply
-    shard.post(to, json.encode({ call = last, verb = verb, arguments = arguments }, { any_bytes = true }))
+    shard.post(to, json.encode_stored({ call = last, verb = verb, arguments = arguments }))
 end
 
 core.on("mail", function(from, bytes)
-    local mail = json.decode(bytes, { any_bytes = true })
+    local mail = json.decode_stored(bytes)
     if mail.reply then
         local reply = waiting[mail.reply]
         waiting[mail.reply] = nil
         return reply(mail.result)
     end
     verbs[mail.verb](mail.arguments, function(result)
-        shard.post(from, json.encode({ reply = mail.call, result = result }, { any_bytes = true }))
+        shard.post(from, json.encode_stored({ reply = mail.call, result = result }))
     end)
 end)
 

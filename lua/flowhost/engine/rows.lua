@@ -19,7 +19,6 @@ local tables = store.tables
 
 local M = {}
 
-local ANY_BYTES = { any_bytes = true, max_depth = 160 }
 
 M.STATUSES = {
     queued = true, running = true, waiting = true, suspended = true,
@@ -36,7 +35,7 @@ local function encode_row(run)
         error = run.error and error_object.to_plain(run.error) or nil,
     }
     -- input and output are JSON text already: spliced in rather than decoded and encoded again
-    local head = json.encode(row, ANY_BYTES)
+    local head = json.encode_stored(row)
     return head:sub(1, -2) .. ',"input":' .. run.input_json .. ',"output":' .. (run.output_json or "null") .. "}"
 end
 
@@ -80,7 +79,7 @@ function M.batch(run)
 end
 
 local function from_row(bytes, text)
-    local row, reason = json.decode(text, ANY_BYTES)
+    local row, reason = json.decode_stored(text)
     if not row then
         return nil, reason
     end

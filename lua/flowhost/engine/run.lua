@@ -23,7 +23,6 @@ local M = {
     keeps_all = false, -- setting record_all: flows with durable = "never" are kept as well
 }
 
-local ANY_BYTES = { any_bytes = true }
 
 --- Partitions of this shard, taken in turn so that runs spread over them.
 local next_partition = system.shard
@@ -80,7 +79,7 @@ local function close(run, status)
 end
 
 local function finish_ok(run, value)
-    local text, reason = json.encode(value, ANY_BYTES)
+    local text, reason = json.encode_stored(value)
     if value == nil then
         text = "null"
     end
@@ -198,7 +197,7 @@ function M.start(o)
     }
     if is_kept then
         run.trace_id = run.trace_id or M.new_trace_id()
-        run.input_json = json.encode(o.input, ANY_BYTES)
+        run.input_json = json.encode_stored(o.input)
         run.recorded, run.is_row_dirty = 1, true
         run.idempotency, run.on_key_taken = o.idempotency, o.on_key_taken
         prepare(run)
@@ -222,7 +221,7 @@ function M.load(row, code)
     run.journal = journal.index(entries)
     run.next_chunk = next_chunk
     run.code, run.on_error = code, code.on_error
-    run.input_json = json.encode(run.input == nil and json.null or run.input, ANY_BYTES)
+    run.input_json = json.encode_stored(run.input == nil and json.null or run.input)
     prepare(run)
     return run
 end
@@ -277,7 +276,7 @@ end
 function M.park_broken(row, err)
     local run = row
     run.code = { files = {} }
-    run.input_json = json.encode(run.input == nil and json.null or run.input, ANY_BYTES)
+    run.input_json = json.encode_stored(run.input == nil and json.null or run.input)
     prepare(run)
     M.suspend(run, err)
 end

@@ -15,12 +15,11 @@ local fiber_module = require "flowhost.engine.fiber"
 local journal = require "flowhost.engine.journal"
 
 local json, system, timer = core.json, core.system, core.timer
-local fault = system.fault
+local fault, find_line = system.fault, core.flow.line
 
 local M = {}
 
-local ANY_BYTES = { any_bytes = true }
-local MAX_FRAMES = 12
+local encode, decode = json.encode_stored, json.decode_stored
 
 --- JSON text of a result, and the value as it would come back from the journal: live and replayed are the same.
 function M.normalize(value)
@@ -28,30 +27,14 @@ function M.normalize(value)
     if value == nil or value == json.null then
         return "null", nil
     end
-    local text, reason = json.encode(value, ANY_BYTES)
+    local text, reason = encode(value)
     if not text then
         return nil, reason
     end
     if kind == "table" then
-        value = json.decode(text, ANY_BYTES)
+        value = decode(text)
     end
     return text, value
-end
-
---- "file:line" of the flow's line that is being run.
-local function find_line(run)
-    local files = run.code.files
-    for level = 3, MAX_FRAMES do
-        local info = debug.getinfo(level, "Sl")
-        if not info then
-            break
-        end
-        local file = info.source:sub(2)
-        if files[file] then
-            return file .. ":" .. info.currentline
-        end
-    end
-    return ""
 end
 
 local function current_fiber(kind)
@@ -82,7 +65,7 @@ local function diverge(fiber, path, entry, kind, name)
         why = "another step"
     end
     local message = ("the code asks for %s than the journal holds at step %s: recorded %s, asked for %s"):format(
-        why, path, describe(entry.kind, entry.name, entry.line), describe(kind, name, find_line(fiber.run)))
+        why, path, describe(entry.kind, entry.name, entry.line), describe(kind, name, find_line()))
     M.halt(function(run)
         run.suspend(run, error_object.new("DIVERGED", message, { step = path }))
     end)
@@ -137,14 +120,14 @@ local function record(fiber, path, kind, name, hash, line, started, state, text)
     open_containers(run, fiber.scope)
     run.recorded = run.recorded + 1
     run.pending[#run.pending + 1] =
-        journal.encode(path, kind, name, hash, line or find_line(run), started, ended, 1, state, text)
+        journal.encode(path, kind, name, hash, line or find_line(), started, ended, 1, state, text)
 end
 
 local function record_error(fiber, path, kind, name, hash, line, started, err)
     err.step = err.step or path
-    local text = json.encode(error_object.to_plain(err), ANY_BYTES)
+    local text = encode(error_object.to_plain(err))
     if not text then
-        err.data, text = nil, json.encode({ code = err.code, message = err.message, step = err.step }, ANY_BYTES)
+        err.data, text = nil, encode { code = err.code, message = err.message, step = err.step }
     end
     record(fiber, path, kind, name, hash, line, started, "e", text)
 end
@@ -194,7 +177,7 @@ function M.effect(kind, name, arguments, start)
     end
     local ok, value = coroutine.yield {
         start = M.perform, kind = kind, name = name, hash = hash, path = path, entry = entry, act = start,
-        line = is_recorded and find_line(fiber.run) or "",
+        line = is_recorded and find_line() or "",
     }
     if not ok then
         error(value, 0)
@@ -260,7 +243,7 @@ function M.open(fiber, path, kind, name, hash, line, value)
     local now = timer.now_ms()
     open_containers(run, fiber.scope)
     run.recorded = run.recorded + 1
-    run.pending[#run.pending + 1] = journal.encode(path, kind, name, hash, line or find_line(run), now, now, 1, "o", value)
+    run.pending[#run.pending + 1] = journal.encode(path, kind, name, hash, line or find_line(), now, now, 1, "o", value)
 end
 
 --- Begins a group: its path, written as open so that a replay knows that it was one.
@@ -285,7 +268,7 @@ function M.sleep(seconds, act)
         error_object.raise("NOT_YIELDABLE", "ctx.sleep cannot wait inside table.sort, a string.gsub callback or require")
     end
     local due = entry and entry.value or timer.now_ms() + math.ceil(seconds * 1000)
-    local line = fiber.run.durable ~= "never" and find_line(fiber.run) or ""
+    local line = fiber.run.durable ~= "never" and find_line() or ""
     if not entry then
         M.open(fiber, path, "sleep", name, "", line, ("%.0f"):format(due))
     end
@@ -315,7 +298,7 @@ function M.scoped(kind, name, arguments, fn)
         return replay(fiber, entry)
     end
     local started = entry and entry.started or timer.now_ms()
-    local line = is_recorded and find_line(fiber.run) or ""
+    local line = is_recorded and find_line() or ""
     local outer = fiber.scope
     local container = { path = path, kind = kind, name = name, hash = hash, line = line, started = started }
     container.is_open = entry ~= nil or not is_recorded
@@ -349,7 +332,7 @@ function M.log(level, message)
     end
     run.log_count = (run.log_count or 0) + 1
     if run.log_count <= 1000 then
-        record(fiber, path, "log", level, "", nil, fiber.now, "k", json.encode(message, ANY_BYTES))
+        record(fiber, path, "log", level, "", nil, fiber.now, "k", encode(message))
     end
     return true
 end

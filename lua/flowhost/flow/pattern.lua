@@ -38,10 +38,16 @@ local function overlaps(set, other)
     return false
 end
 
---- Whether the nodes from `at` on match anywhere.
+--- Whether the nodes from `at` on match anywhere: all is optional, and a `$` stands behind `.*`.
 local function always_matches(nodes, at)
+    local reaches_end = false
     for i = at, #nodes do
-        if not WIDTHLESS[nodes[i].kind] and not OPTIONAL[nodes[i].kind] then return false end
+        local kind, set = nodes[i].kind, nodes[i].set
+        if OPTIONAL[kind] then
+            reaches_end = reaches_end or kind ~= "optional" and set.size == 256
+        elseif not WIDTHLESS[kind] and not (kind == "finish" and reaches_end) then
+            return false
+        end
     end
     return true
 end
@@ -85,8 +91,7 @@ local outline_of_gmatch = memo.new(function(pat) return new_outline(parse(pat, f
 
 --- Length of the longest run of bytes of `set` in the text.
 local function longest_run(text, set)
-    -- A set of nearly all bytes, as `.`: its run is as good as the text.
-    if set.size > 200 then return #text end
+    if set.size == 256 then return #text end
     local longest, pos = 0, 1
     local run = set.item .. "+"
     while true do
