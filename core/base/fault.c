@@ -4,9 +4,11 @@
 #ifdef FH_FAULTS
 #include "base/error.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +20,8 @@ struct plan {
     int code; /* 0: kill */
     unsigned at;
     bool once;
+    const char *path; /* up to the comma; acts while this file exists */
+    size_t path_len;
 };
 
 static int code_of(const char *name, size_t len)
@@ -46,14 +50,29 @@ static bool find_plan(const char *spec, const char *name, struct plan *plan)
         const char *action = at + len + 1;
         size_t action_len = strcspn(action, ":,");
         plan->code = code_of(action, action_len);
-        if (action[action_len] == ':') {
+        const char *when = action + action_len + (action[action_len] == ':');
+        if (*when == '@') {
+            plan->path = when + 1;
+            plan->path_len = strcspn(plan->path, ",");
+        } else if (*when && *when != ',') {
             char *end;
-            plan->at = (unsigned)strtoul(action + action_len + 1, &end, 10);
+            plan->at = (unsigned)strtoul(when, &end, 10);
             plan->once = *end == '!';
         }
         return true;
     }
     return false;
+}
+
+static bool is_due(const struct plan *plan)
+{
+    if (plan->path) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof(path), "%.*s", (int)plan->path_len, plan->path);
+        return access(path, F_OK) == 0;
+    }
+    unsigned n = atomic_fetch_add(&passages, 1) + 1;
+    return n >= plan->at && (plan->code == 0 || !plan->once || n == plan->at);
 }
 
 int fh_fault(const char *name)
@@ -63,8 +82,7 @@ int fh_fault(const char *name)
     if (!spec || !find_plan(spec, name, &plan)) {
         return 0;
     }
-    unsigned n = atomic_fetch_add(&passages, 1) + 1;
-    if (n < plan.at || (plan.code != 0 && plan.once && n > plan.at)) {
+    if (!is_due(&plan)) {
         return 0;
     }
     if (plan.code == 0) {
