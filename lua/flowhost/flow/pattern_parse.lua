@@ -3,6 +3,8 @@
 -- minus optional (with a set), open close position (captures), backreference, balance, frontier,
 -- finish (`$`).
 
+local memo = require("flowhost.flow.memo")
+
 local M = {}
 
 local byte, char, find, gmatch, match, sub = string.byte, string.char, string.find, string.gmatch,
@@ -18,18 +20,18 @@ for code = 0, 255 do every_byte[code + 1] = char(code) end
 every_byte = concat(every_byte)
 
 --- The set of bytes that the pattern item matches: { item, bytes = { [code] = true }, size }.
-local function new_set(item)
+local new_set = memo.new(function(item)
     local set = { item = item, bytes = {}, size = 0 }
     for c in gmatch(every_byte, item) do
         set.bytes[byte(c)] = true
         set.size = set.size + 1
     end
     return set
-end
+end)
 
-local function set_of_byte(c)
+local set_of_byte = memo.new(function(c)
     return { item = find(c, "%w") and c or "%" .. c, bytes = { [byte(c)] = true }, size = 1 }
-end
+end)
 
 local function malformed(reason)
     return error("malformed pattern (" .. reason .. ")", 0)
@@ -127,5 +129,8 @@ function M.parse(pat, may_anchor)
     if #state.open > 0 then error("unfinished capture", 0) end
     return { nodes = nodes, is_anchored = is_anchored, captures = state.captures }
 end
+
+-- A pattern may be as long as a string: parsing feels the count hook.
+require("jit").off(true, true)
 
 return M
