@@ -13,7 +13,7 @@ M.LIST = {
     { "log_level", "info", "choice", "least level that is written",
         { debug = true, info = true, warn = true, error = true, off = true } },
     { "max_body", "8388608", "bytes", "largest request body" },
-    { "max_header", "16384", "bytes", "largest request line and headers" },
+    { "max_header", "8192", "bytes", "largest request line and headers" },
     { "max_connections", "4096", "count", "open connections per shard" },
     { "idle_timeout", "60", "seconds", "a connection without traffic is closed after it" },
     { "cpu_limit", "1", "seconds", "processor time of a flow between two waits" },

@@ -39,7 +39,7 @@ local function random_state(state)
         return sandbox.seed "load"
     end
     if not fiber.rng then
-        fiber.rng = sandbox.seed(fiber.run.id .. "/" .. fiber.scope.prefix)
+        fiber.rng = sandbox.seed(fiber.run.id .. "/" .. fiber.prefix)
     end
     return fiber.rng
 end

@@ -4,8 +4,8 @@
 -- A fiber yields an effect (a table with `start`); what `start` brings resumes it. While a flow's code runs,
 -- `M.current` is its fiber: this is how ctx verbs, which are plain functions, know where they are.
 --
---   fiber: run, co, scope, on_end(fiber, ok, value), now (ms, recorded time), parent, rng, cancel
---   scope: prefix ("", "3.", "4.2."), n (steps so far), logs, container (see step.lua), parent
+--   fiber: run, co, prefix of its paths, scope, on_end(fiber, ok, value), now (ms, recorded time), parent, rng, cancel
+--   scope: prefix ("", "3.", "4.2."), n (steps so far), logs, parent; one that is a step itself: path, kind, name, ...
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
@@ -16,7 +16,7 @@ local M = { current = nil }
 
 function M.new(run, fn, prefix, on_end, parent)
     return {
-        run = run, co = coroutine.create(fn), scope = { prefix = prefix, n = 0, logs = 0 }, on_end = on_end,
+        run = run, co = coroutine.create(fn), prefix = prefix, scope = { prefix = prefix, n = 0, logs = 0 }, on_end = on_end,
         now = parent and parent.now or run.created, parent = parent,
     }
 end

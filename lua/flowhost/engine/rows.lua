@@ -27,16 +27,15 @@ M.STATUSES = {
 
 M.TERMINAL = { succeeded = true, failed = true, broken = true, cancelled = true, timed_out = true }
 
+--- A row is a JSON array, in this order: format 1.
+local FIELDS = { "flow", "version", "release", "status", "durable", "created", "started", "ended", "trace_id", "attempt",
+    "redo", "reason", "error", "input", "output" }
+
 local function encode_row(run)
-    local row = {
-        flow = run.flow, version = run.version, release = run.release, status = run.status, durable = run.durable,
-        created = run.created, started = run.started, ended = run.ended, trace_id = run.trace_id,
-        attempt = run.attempt, redo = run.redo, reason = run.reason,
-        error = run.error and error_object.to_plain(run.error) or nil,
-    }
+    local err = run.error and error_object.to_plain(run.error)
     -- input and output are JSON text already: spliced in rather than decoded and encoded again
-    local head = json.encode_stored(row)
-    return head:sub(1, -2) .. ',"input":' .. run.input_json .. ',"output":' .. (run.output_json or "null") .. "}"
+    return json.join(run.flow, run.version, run.release, run.status, run.durable, run.created, run.started, run.ended,
+        run.trace_id, run.attempt, run.redo, run.reason, err, run.input_json .. "," .. (run.output_json or "null"))
 end
 
 local function flow_key(run)
@@ -79,12 +78,16 @@ function M.batch(run)
 end
 
 local function from_row(bytes, text)
-    local row, reason = json.decode_stored(text)
-    if not row then
+    local list, reason = json.decode_stored(text)
+    if not list then
         return nil, reason
     end
-    row.bytes, row.id = bytes, system.id_text(bytes)
-    row.stored_status = row.status
+    local row = { bytes = bytes, id = system.id_text(bytes), stored_status = list[4] }
+    for i, field in ipairs(FIELDS) do
+        if list[i] ~= json.null then
+            row[field] = list[i]
+        end
+    end
     return row
 end
 

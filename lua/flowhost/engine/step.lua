@@ -81,12 +81,22 @@ function M.halt(act)
     end }
 end
 
+--- What the paths inside a scope begin with. Most scopes have no steps inside and never need it.
+local function prefix_of(scope)
+    local prefix = scope.prefix
+    if not prefix then
+        prefix = scope.path .. "."
+        scope.prefix = prefix
+    end
+    return prefix
+end
+
 --- Numbers the step. Returns fiber, path, and the entry when it is recorded.
 local function begin(kind, name, hash)
     local fiber = current_fiber(kind)
     local scope = fiber.scope
     scope.n = scope.n + 1
-    local path = scope.prefix .. scope.n
+    local path = prefix_of(scope) .. scope.n
     local by_path = fiber.run.journal
     if not by_path then
         return fiber, path
@@ -98,15 +108,14 @@ local function begin(kind, name, hash)
     return fiber, path, entry
 end
 
---- A scope's container (component, step) is written as open before the first entry inside it.
-local function open_containers(run, scope)
-    local container = scope.container
-    if container and not container.is_open then
-        container.is_open = true
-        open_containers(run, scope.parent)
+--- A scope that is itself a step (component, step) is written as open before the first entry inside it.
+local function open_scope(run, scope)
+    if scope.kind and not scope.is_open then
+        scope.is_open = true
+        open_scope(run, scope.parent)
         run.recorded = run.recorded + 1
-        run.pending[#run.pending + 1] = journal.encode(container.path, container.kind, container.name, container.hash,
-            container.line, container.started, container.started, 1, "o", "null")
+        run.pending[#run.pending + 1] = journal.encode(scope.path, scope.kind, scope.name, scope.hash, scope.line,
+            scope.started, scope.started, 1, "o", "null")
     end
 end
 
@@ -117,7 +126,7 @@ local function record(fiber, path, kind, name, hash, line, started, state, text)
     if run.durable == "never" then
         return
     end
-    open_containers(run, fiber.scope)
+    open_scope(run, fiber.scope)
     run.recorded = run.recorded + 1
     run.pending[#run.pending + 1] =
         journal.encode(path, kind, name, hash, line or find_line(), started, ended, 1, state, text)
@@ -241,7 +250,7 @@ function M.open(fiber, path, kind, name, hash, line, value)
         return
     end
     local now = timer.now_ms()
-    open_containers(run, fiber.scope)
+    open_scope(run, fiber.scope)
     run.recorded = run.recorded + 1
     run.pending[#run.pending + 1] = journal.encode(path, kind, name, hash, line or find_line(), now, now, 1, "o", value)
 end
@@ -300,9 +309,10 @@ function M.scoped(kind, name, arguments, fn)
     local started = entry and entry.started or timer.now_ms()
     local line = is_recorded and find_line() or ""
     local outer = fiber.scope
-    local container = { path = path, kind = kind, name = name, hash = hash, line = line, started = started }
-    container.is_open = entry ~= nil or not is_recorded
-    fiber.scope = { prefix = path .. ".", n = 0, logs = 0, container = container, parent = outer }
+    fiber.scope = {
+        path = path, kind = kind, name = name, hash = hash, line = line, started = started, n = 0, logs = 0,
+        parent = outer, is_open = entry ~= nil or not is_recorded,
+    }
     local ok, result = xpcall(fn, on_raise)
     fiber.scope = outer
     local text, value
@@ -326,7 +336,7 @@ function M.log(level, message)
     local fiber = current_fiber("log")
     local run, scope = fiber.run, fiber.scope
     scope.logs = scope.logs + 1
-    local path = scope.prefix .. "log" .. scope.logs
+    local path = prefix_of(scope) .. "log" .. scope.logs
     if run.journal and run.journal[path] then
         return false
     end
