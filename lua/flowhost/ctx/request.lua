@@ -16,7 +16,10 @@ local token = require "flowhost.engine.token"
 local client, json, system, timer = core.client, core.json, core.system, core.timer
 
 local DEFAULT_TIMEOUT_S = 30
+local MAX_HEADERS = 90 -- the client takes 100, some are added
 local UNSAFE = { POST = true, PUT = true, PATCH = true, DELETE = true }
+
+local RESPONSE_TYPES = { json = true, text = true }
 
 local KNOWN = {
     url = true, method = true, query = true, headers = true, header = true, json = true, form = true, body = true,
@@ -50,6 +53,9 @@ local function encode_form(map)
     local parts = {}
     for _, key in ipairs(sorted_keys(map)) do
         local value = map[key]
+        if type(value) == "table" and #value == 0 and next(value) ~= nil then
+            invalid(("the value of '%s' in query or form must be a text or a list of texts"):format(key))
+        end
         for _, one in ipairs(type(value) == "table" and value or { value }) do
             parts[#parts + 1] = escape(key) .. "=" .. escape(one)
         end
@@ -96,8 +102,15 @@ local function build_headers(o, content_type)
     local list, has = {}, {}
     local given = o.headers or o.header
     if given then
+        if type(given) ~= "table" then
+            invalid("headers must be a table")
+        end
         for _, name in ipairs(sorted_keys(given)) do
-            list[#list + 1] = { name, tostring(given[name]) }
+            local value = tostring(given[name])
+            if not name:find "^[%w!#$%%&'*+.^_`|~-]+$" or value:find "[%z\r\n]" then
+                invalid(("the header '%s' must be a name and one line of text"):format(name:sub(1, 100)))
+            end
+            list[#list + 1] = { name, value }
             has[name:lower()] = true
         end
     end
@@ -107,7 +120,10 @@ local function build_headers(o, content_type)
     if o.bearer and not has.authorization then
         list[#list + 1] = { "Authorization", "Bearer " .. tostring(o.bearer) }
     end
-    return list
+    if #list > MAX_HEADERS then
+        invalid(("more than %d headers"):format(MAX_HEADERS))
+    end
+    return list, has
 end
 
 --- What a replay must find the same: everything that is sent, but for what differs by attempt.
@@ -172,12 +188,22 @@ local function on_answer(o, done, status, headers, body)
     return done(json.encode_stored(result), result)
 end
 
+--- A trace id that the caller gave in another form than W3C's is hashed into one.
+local function traceparent(trace_id)
+    if #trace_id ~= 32 or trace_id:find "[^%x]" then
+        trace_id = system.hex(system.sha256(trace_id):sub(1, 16))
+    end
+    return ("00-%s-%s-01"):format(trace_id:lower(), system.hex(system.random(8)))
+end
+
 local function send(o, call, run, done, path)
     local headers = { unpack(call.headers) }
-    if UNSAFE[call.method] then
+    if UNSAFE[call.method] and not call.has["idempotency-key"] then
         headers[#headers + 1] = { "Idempotency-Key", run.id .. "/" .. path }
     end
-    headers[#headers + 1] = { "traceparent", ("00-%s-%s-01"):format(run_module.trace_id(run), system.hex(system.random(8))) }
+    if not call.has.traceparent then
+        headers[#headers + 1] = { "traceparent", traceparent(run_module.trace_id(run)) }
+    end
     local waiting = token.new(function(code, a, b, c)
         if code then
             return done(nil, error_object.new(code, a, { retryable = code == "NETWORK" or code == "TIMEOUT" }))
@@ -204,6 +230,12 @@ local function send(o, call, run, done, path)
     end
 end
 
+local function check_count(name, value, least)
+    if value ~= nil and (type(value) ~= "number" or value < least or value > 2 ^ 31 or value ~= math.floor(value)) then
+        invalid(("%s must be a whole number of at least %d"):format(name, least))
+    end
+end
+
 local function check(o)
     if type(o) ~= "table" then
         invalid("a table is expected, e.g. { url = ... }")
@@ -214,9 +246,18 @@ local function check(o)
         end
     end
     local timeout = o.timeout == nil and DEFAULT_TIMEOUT_S or o.timeout
-    if type(timeout) ~= "number" or timeout <= 0 then
-        invalid("timeout must be a number of seconds above 0")
+    if type(timeout) ~= "number" or timeout <= 0 or timeout > 1e9 then
+        invalid("timeout must be a number of seconds above 0, at most 1e9")
     end
+    if o.method ~= nil and type(o.method) ~= "string" then
+        invalid("method must be a string")
+    elseif o.auth ~= nil and type(o.auth) ~= "table" then
+        invalid("auth must be a table { user = ..., pass = ... }")
+    elseif o.responseType ~= nil and not RESPONSE_TYPES[o.responseType] then
+        invalid("responseType must be \"json\" or \"text\"")
+    end
+    check_count("max_bytes", o.max_bytes, 1)
+    check_count("follow", o.follow, 0)
     return timeout
 end
 
@@ -224,9 +265,10 @@ local function request(o)
     local timeout = check(o)
     local body, content_type = build_body(o)
     local auth = o.auth or {}
+    local headers, has = build_headers(o, content_type)
     local call = {
         method = (o.method or (body and "POST") or "GET"):upper(), url = build_url(o), body = body,
-        headers = build_headers(o, content_type), user = auth.user or auth[1], password = auth.pass or auth[2],
+        headers = headers, has = has, user = auth.user or auth[1], password = auth.pass or auth[2],
         timeout_ms = timeout * 1000,
     }
     local run = step.current_fiber("request").run

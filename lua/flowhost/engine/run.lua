@@ -78,8 +78,9 @@ local function close(run, status)
     end)
 end
 
+--- The output is answered as it is stored: bytes that are not UTF-8 become U+FFFD.
 local function finish_ok(run, value)
-    local text, reason = json.encode_stored(value)
+    local text, reason = json.encode(value)
     if value == nil then
         text = "null"
     end
