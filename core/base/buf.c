@@ -34,7 +34,7 @@ int fh_buf_reserve(struct fh_buf *buf, size_t extra)
     while (cap < need) {
         cap = cap > buf->max_bytes / 2 ? buf->max_bytes : cap * 2;
     }
-    char *data = realloc(buf->data, cap);
+    char *data = realloc(buf->data, cap + 1); /* for the NUL of fh_buf_push_format */
     if (!data) {
         return FH_E_NO_MEMORY;
     }
@@ -69,10 +69,10 @@ int fh_buf_push_format(struct fh_buf *buf, const char *format, ...)
     va_start(args, format);
     int need = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    if (need < 0) {
-        return FH_E_INVALID;
+    if (need <= 0) {
+        return need == 0 ? 0 : FH_E_INVALID;
     }
-    int rc = fh_buf_reserve(buf, (size_t)need + 1);
+    int rc = fh_buf_reserve(buf, (size_t)need);
     if (rc != 0) {
         return rc;
     }

@@ -13,10 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One process is armed at most once, before it starts; the counter is this file's only state. */
-static _Atomic unsigned passages;
+enum { MAX_PLANS = 8 };
+
+/* One process is armed at most once, before it starts; the counters, one for each point of the
+ * variable, are this file's only state. */
+static _Atomic unsigned passages[MAX_PLANS];
 
 struct plan {
+    int index;
     int code; /* 0: kill */
     unsigned at;
     bool once;
@@ -38,12 +42,14 @@ static int code_of(const char *name, size_t len)
 static bool find_plan(const char *spec, const char *name, struct plan *plan)
 {
     size_t len = strlen(name);
+    int index = -1;
     for (const char *at = spec; at && *at; at = strchr(at, ',')) {
         at += *at == ',';
+        index++;
         if (strncmp(at, name, len) != 0 || !strchr(":,", at[len])) {
             continue;
         }
-        *plan = (struct plan){.at = 1};
+        *plan = (struct plan){.index = index % MAX_PLANS, .at = 1};
         if (at[len] != ':') {
             return true;
         }
@@ -71,7 +77,7 @@ static bool is_due(const struct plan *plan)
         snprintf(path, sizeof(path), "%.*s", (int)plan->path_len, plan->path);
         return access(path, F_OK) == 0;
     }
-    unsigned n = atomic_fetch_add(&passages, 1) + 1;
+    unsigned n = atomic_fetch_add(&passages[plan->index], 1) + 1;
     return n >= plan->at && (plan->code == 0 || !plan->once || n == plan->at);
 }
 

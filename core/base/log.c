@@ -9,11 +9,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 65536, MESSAGE_MAX_BYTES = 4096 };
+/* A long message leaves room for the fields, long fields for what closes the line. */
+enum {
+    LINE_MAX_BYTES = 65536,
+    FIELDS_END_BYTES = LINE_MAX_BYTES - 64,
+    MESSAGE_END_BYTES = LINE_MAX_BYTES - 4096,
+    FORMATTED_MAX_BYTES = 4096
+};
 
 static _Atomic int log_level = FH_LOG_INFO;
 static _Atomic int log_form = FH_LOG_TEXT;
 
+static const char quoted[] = "\"\\";
 static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
 
 void fh_log_set(enum fh_log_level level, enum fh_log_form form)
@@ -37,19 +44,53 @@ int fh_log_level_from(struct fh_slice name)
     return -1;
 }
 
-static void push_escaped(struct fh_buf *line, struct fh_slice text)
+/* Bytes of the UTF-8 sequence at the head of `text`; 0 when it is not one. */
+static size_t sequence_len(struct fh_slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char byte = (unsigned char)text.data[i];
-        if (byte == '"' || byte == '\\') {
-            fh_buf_push_format(line, "\\%c", byte);
-        } else if (byte == '\n') {
-            fh_buf_push(line, "\\n", 2);
-        } else if (byte < 0x20) {
-            fh_buf_push_format(line, "\\u%04x", byte);
-        } else {
-            fh_buf_push_byte(line, (char)byte);
+    static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+    unsigned char lead = (unsigned char)text.data[0];
+    size_t len = lead < 0x80   ? 1
+                 : lead < 0xC2 ? 0
+                 : lead < 0xE0 ? 2
+                 : lead < 0xF0 ? 3
+                 : lead < 0xF5 ? 4
+                               : 0;
+    unsigned code = len > 1 ? lead & (0x7FU >> len) : lead;
+    if (len > text.len) {
+        return 0;
+    }
+    for (size_t i = 1; i < len; i++) {
+        unsigned char next = (unsigned char)text.data[i];
+        if ((next & 0xC0) != 0x80) {
+            return 0;
         }
+        code = code << 6 | (next & 0x3FU);
+    }
+    bool is_surrogate = code >= 0xD800 && code < 0xE000;
+    return len > 0 && (code < least[len] || code > 0x10FFFF || is_surrogate) ? 0 : len;
+}
+
+/* `special` are the characters that get a backslash. Cut where the line has reached `end_bytes`. */
+static void push_escaped(struct fh_buf *line, struct fh_slice text, const char *special,
+                         size_t end_bytes)
+{
+    while (text.len > 0 && line->len < end_bytes) {
+        unsigned char byte = (unsigned char)text.data[0];
+        size_t len = sequence_len(text);
+        if (byte == '\n') {
+            fh_buf_push(line, "\\n", 2);
+        } else if (byte < 0x20 || byte == 0x7F) {
+            fh_buf_push_format(line, "\\u%04x", byte);
+        } else if (len == 0) {
+            fh_buf_push(line, "\xEF\xBF\xBD", 3); /* U+FFFD */
+        } else {
+            if (strchr(special, byte)) {
+                fh_buf_push_byte(line, '\\');
+            }
+            fh_buf_push(line, text.data, len);
+        }
+        len = len > 0 ? len : 1;
+        text = fh_slice_make(text.data + len, text.len - len);
     }
 }
 
@@ -64,16 +105,33 @@ static void push_time(struct fh_buf *line)
                        ts.tv_nsec / 1000000);
 }
 
+/* One field between `before`, `middle` and `after`; none at all when its name does not fit. */
+static void push_field(struct fh_buf *line, const struct fh_log_field *field, const char *before,
+                       const char *middle, const char *after)
+{
+    size_t start = line->len;
+    if (start >= FIELDS_END_BYTES) {
+        return;
+    }
+    fh_buf_push_slice(line, fh_slice_from(before));
+    push_escaped(line, fh_slice_from(field->name), quoted, FIELDS_END_BYTES);
+    fh_buf_push_slice(line, fh_slice_from(middle));
+    if (line->len >= FIELDS_END_BYTES) {
+        line->len = start;
+        return;
+    }
+    push_escaped(line, field->value, quoted, FIELDS_END_BYTES);
+    fh_buf_push_slice(line, fh_slice_from(after));
+}
+
 static void push_text(struct fh_buf *line, enum fh_log_level level, struct fh_slice message,
                       const struct fh_log_field *fields, int count)
 {
     push_time(line);
     fh_buf_push_format(line, " %-5s ", level_names[level]);
-    fh_buf_push_slice(line, message);
+    push_escaped(line, message, "", MESSAGE_END_BYTES);
     for (int i = 0; i < count; i++) {
-        fh_buf_push_format(line, " %s=\"", fields[i].name);
-        push_escaped(line, fields[i].value);
-        fh_buf_push_byte(line, '"');
+        push_field(line, &fields[i], " ", "=\"", "\"");
     }
 }
 
@@ -83,12 +141,12 @@ static void push_json(struct fh_buf *line, enum fh_log_level level, struct fh_sl
     fh_buf_push(line, "{\"time\":\"", 9);
     push_time(line);
     fh_buf_push_format(line, "\",\"level\":\"%s\",\"message\":\"", level_names[level]);
-    push_escaped(line, message);
+    push_escaped(line, message, quoted, MESSAGE_END_BYTES);
+    fh_buf_push_byte(line, '"');
     for (int i = 0; i < count; i++) {
-        fh_buf_push_format(line, "\",\"%s\":\"", fields[i].name);
-        push_escaped(line, fields[i].value);
+        push_field(line, &fields[i], ",\"", "\":\"", "\"");
     }
-    fh_buf_push(line, "\"}", 2);
+    fh_buf_push_byte(line, '}');
 }
 
 void fh_log_fields(enum fh_log_level level, struct fh_slice message,
@@ -117,7 +175,7 @@ void fh_log(enum fh_log_level level, const char *format, ...)
     if (!fh_log_is_on(level)) {
         return;
     }
-    char message[MESSAGE_MAX_BYTES];
+    char message[FORMATTED_MAX_BYTES];
     va_list args;
     va_start(args, format);
     vsnprintf(message, sizeof(message), format, args);

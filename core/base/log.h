@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Process log on stderr, one line an event, as text or JSON. Any thread; a line is one write(2).
+ * Line breaks and other control characters are escaped, bytes that are not UTF-8 become U+FFFD, what
+ * would pass 64 KiB is cut.
  * Level and form are process-wide: the only state here. */
 #pragma once
 
@@ -16,7 +18,7 @@ int fh_log_level_from(struct fh_slice name);
 
 void fh_log(enum fh_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A line with fields: `fields` are `count` name/value pairs, values are escaped. */
+/* A line with fields: `fields` are `count` name/value pairs. */
 struct fh_log_field {
     const char *name;
     struct fh_slice value;
