@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Every named fault point: the process is killed there under load, at several passages, and everything must hold.
+
+FLOWHOST_CRASH_ROUNDS=N tries N times as many passages. Needs a build with FLOWHOST_FAULTS.
+"""
+import glob
+import os
+import random
+import re
+import unittest
+
+import invariants
+from world import ROOT, ROUNDS, SEED, World
+
+# Passages to die at. One round is one start, so what is passed once a start is always killed at the first.
+EARLY = (1, 2)
+ONCE = (1,)
+PLANS = {
+    "store.submit": EARLY, "store.begin": EARLY, "store.apply": EARLY, "store.commit": EARLY,
+    "store.committed": EARLY, "store.notify": EARLY,
+    "engine.start": EARLY, "engine.submit": EARLY, "engine.committed": EARLY, "engine.effect.start": EARLY,
+    "engine.effect.done": EARLY, "engine.answer": EARLY, "engine.release": ONCE,
+}
+LATER = ((5, 30), (30, 80), (80, 200))  # further passages, one drawn from each range
+NAME_IN_C = re.compile(r'\bfh_fault\("([^"]+)"\)')
+NAME_IN_LUA = re.compile(r'\bfault *\(? *"([^"]+)"')
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def find_points():
+    """Every fault point that the sources name."""
+    names = set()
+    for path in glob.glob(os.path.join(ROOT, "core", "**", "*.[ch]"), recursive=True):
+        names.update(NAME_IN_C.findall(read(path)))
+    for path in glob.glob(os.path.join(ROOT, "lua", "**", "*.lua"), recursive=True):
+        names.update(NAME_IN_LUA.findall(read(path)))
+    return names
+
+
+def passages(point):
+    rng = random.Random(f"{SEED}/{point}")
+    drawn = [rng.randrange(*bounds) for bounds in LATER * ROUNDS] if PLANS[point] != ONCE else []
+    return [*PLANS[point], *drawn]
+
+
+class Points(unittest.TestCase):
+    def test_every_point_is_covered(self):
+        self.assertEqual(find_points(), set(PLANS), "test_points.PLANS must name each fault point of the sources")
+
+    def kill_at(self, point):
+        with World(shards=1 + len(point) % 2) as world:
+            for n in passages(point):
+                world.note = f"{point}:kill:{n} seed {SEED}"
+                self.kill_once(world, point, n)
+
+    def kill_once(self, world, point, n):
+        host = world.start(f"{point}:kill:{n}")
+        if host:
+            has_survived = world.load(host, f"{SEED}/{n}")
+            self.assertFalse(has_survived and n in PLANS[point], "the fault point was never passed")
+            if not has_survived:
+                self.assertEqual(host.wait(), -9)
+        world.end()
+        invariants.settle(world)
+
+
+def add_test(point):
+    def test(self):
+        self.kill_at(point)
+    setattr(Points, "test_kill_at_" + point.replace(".", "_"), test)
+
+
+for name in PLANS:
+    add_test(name)
+
+if __name__ == "__main__":
+    unittest.main()

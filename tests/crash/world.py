@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: MIT
+"""What the crash suite works with: a data folder that outlives its hosts, services that remember, load.
+
+    with World(shards=2) as world:
+        host = world.start("store.commit:kill:7")     # None: it died before it listened
+        world.load(host)                              # until it dies, or the load is done
+        world.end()                                   # dead now, and all it sent has been seen
+        invariants.settle(world)                      # checks; a host without fault brings all runs to their end
+
+An *epoch* is the life of one host process, from 1. The disk is read by store_tool (FLOWHOST_CRASH_STORE), past the
+host's own code, while no host lives.
+"""
+import http.client
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "support"))
+
+from harness import ROOT, Host, HarnessError, Upstream, wait_until  # noqa: E402  pylint: disable=wrong-import-position
+
+STORE_TOOL = os.environ.get("FLOWHOST_CRASH_STORE", "")
+SEED = int(os.environ.get("FLOWHOST_CRASH_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
+ROUNDS = int(os.environ.get("FLOWHOST_CRASH_ROUNDS", "1"))
+THREADS, REQUESTS_A_THREAD = 6, 60
+LOG_KEPT_BYTES = 6000
+SETTLE_SECONDS = 30
+DIED = "ended with -9"
+# Rows and entries are arrays: engine/rows.lua and engine/journal.lua say in which order.
+ROW = ("flow", "version", "release", "status", "durable", "created", "started", "ended", "trace_id", "attempt", "redo",
+       "reason", "error", "input", "output")
+ENTRY = ("path", "kind", "name", "hash", "line", "started", "ended", "attempts", "state", "value")
+DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+# --- the outside services -----------------------------------------------------------------------------------------
+
+class Sent:
+    """One request that a host sent: key "run/path", the epoch it came in, the id it was (or would be) answered."""
+
+    def __init__(self, epoch, request, answer_id):
+        self.epoch, self.answer_id, self.at = epoch, answer_id, time.monotonic()
+        self.key = request.headers["Idempotency-Key"]
+        self.run, self.path = self.key.split("/", 1)
+        self.body = request.json
+
+    def __repr__(self):
+        return f"<{self.key} epoch {self.epoch} answered {self.answer_id}>"
+
+
+class Services(Upstream):
+    """Three services in one; each answer has another id. gate: answers wait for it."""
+
+    def __init__(self, world):
+        self.world, self.sent, self.gate = world, [], threading.Event()
+        self.accepted, self.closed = 0, 0
+        self.gate.set()
+        super().__init__(self.reply)
+        self.count_connections()
+
+    def count_connections(self):
+        """Requests of a dead host may still be on their way through the sockets; see drain."""
+        accept, shut = self.server.get_request, self.server.shutdown_request
+
+        def counted_accept():
+            connection = accept()
+            self.accepted += 1
+            return connection
+
+        def counted_shut(connection):
+            shut(connection)
+            with self.lock:
+                self.closed += 1
+        self.server.get_request, self.server.shutdown_request = counted_accept, counted_shut
+
+    def reply(self, request):
+        if request.path == "/sentinel":
+            return 200, {}
+        with self.lock:
+            answer_id = len(self.sent) + 1
+            self.sent.append(Sent(self.world.epoch, request, answer_id))
+        self.gate.wait()
+        time.sleep(0.001)  # as long as a near service takes
+        return 201, {"id": answer_id, "service": request.path}
+
+    def drain(self):
+        """Everything that dead hosts sent has been seen. Connections are accepted in order, so ours is the last."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", "/sentinel")
+        connection.getresponse().read()
+        connection.close()
+        wait_until(lambda: self.closed == self.accepted, 10, "the connections of the dead host to end")
+
+    @property
+    def seen(self):
+        with self.lock:
+            return list(self.sent)
+
+
+# --- the disk -----------------------------------------------------------------------------------------------------
+
+def id_text(run_bytes):
+    number, text = int.from_bytes(run_bytes, "big"), ""
+    for _ in range(26):
+        text = DIGITS[number & 31] + text
+        number >>= 5
+    return text
+
+
+def id_bytes(text):
+    number = 0
+    for digit in text:
+        number = number << 5 | DIGITS.index(digit)
+    return number.to_bytes(16, "big")
+
+
+class Disk:
+    """The tables as they lie in a data folder. runs: id -> row; journal: id -> {path: entry in force};
+    chunks: id -> chunk numbers; by_flow: id -> [(flow, status)]; by_status: id -> [(status, flow)];
+    idempotency: (flow, key) -> id."""
+
+    def __init__(self, folder):
+        self.runs, self.journal, self.chunks = {}, {}, {}
+        self.by_flow, self.by_status, self.idempotency = {}, {}, {}
+        command = [STORE_TOOL, "dump", folder]
+        for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
+            table, key, stored = line.split(" ")
+            # format byte, value, CRC32C: see store/store.h
+            self.take(table, bytes.fromhex(key), bytes.fromhex(stored)[1:-4])
+
+    def take(self, table, key, value):
+        if table == "runs":
+            self.runs[id_text(key)] = dict(zip(ROW, json.loads(value)))
+        elif table == "journal":
+            self.take_chunk(id_text(key[:16]), int.from_bytes(key[16:], "big"), json.loads(value))
+        elif table == "runs_by_flow":
+            self.by_flow.setdefault(id_text(key[-16:]), []).append((key[:-17].decode(), value.decode()))
+        elif table == "runs_by_status":
+            self.by_status.setdefault(id_text(key[-16:]), []).append((key[:-17].decode(), value.decode()))
+        elif table == "idempotency":
+            flow, name = key.split(b"\0", 1)
+            self.idempotency[flow.decode(), name.decode()] = id_text(value[:16])
+
+    def take_chunk(self, run, number, entries):
+        self.chunks.setdefault(run, []).append(number)
+        by_path = self.journal.setdefault(run, {})
+        for fields in entries:
+            entry = dict(zip(ENTRY, fields))
+            by_path[entry["path"]] = entry if entry["state"] != "r" else None
+
+    def is_recorded(self, run, path):
+        entry = self.journal.get(run, {}).get(path)
+        return entry is not None and entry["state"] in "ke"
+
+
+# --- load ---------------------------------------------------------------------------------------------------------
+
+class Answer:
+    """What a caller was told: kind of the request, status, run id, body; key is its Idempotency-Key."""
+
+    def __init__(self, kind, key, status, headers, body):
+        self.kind, self.key, self.status, self.run, self.body = kind, key, status, headers["Flowhost-Run"], body
+
+    def __repr__(self):
+        return f"<{self.kind} {self.status} {self.run} {self.body}>"
+
+
+def keyed(flow, key, number, headers=None):
+    body = {"body": {"phone": f"1380000{number:04}"}} if flow == "register" else {"number": number}
+    return flow, key, "POST", f"/v1/flows/{flow}/runs", body, {"Idempotency-Key": key, **(headers or {})}
+
+
+REQUESTS = {
+    "route": lambda n, key: ("register", None, "POST", "/register", {"phone": f"1380000{n:04}"}, {}),
+    "register": lambda n, key: keyed("register", key, n),
+    "mixed": lambda n, key: keyed("mixed", key, n),
+    "pure": lambda n, key: keyed("pure", key, n),
+    "async": lambda n, key: keyed("mixed", key, n, {"Prefer": "respond-async"}),
+    "unkeyed": lambda n, key: ("mixed", None, "POST", "/v1/flows/mixed/runs", {"number": n},
+                               {"Prefer": "respond-async"}),
+    "early": lambda n, key: ("early", None, "POST", "/early", {"number": n}, {}),
+}
+KINDS = list(REQUESTS)
+
+
+class Load:
+    """Client threads that ask until the host is gone or they are done."""
+
+    def __init__(self, world, host, seed):
+        self.world, self.host, self.is_cut = world, host, False
+        self.threads = [threading.Thread(target=self.work, args=(random.Random(f"{seed}/{i}"),))
+                        for i in range(THREADS)]
+        for thread in self.threads:
+            thread.start()
+
+    def work(self, rng):
+        for _ in range(REQUESTS_A_THREAD):
+            # Few keys a round, so that some are asked at the same time by several, also of several shards.
+            number = rng.randrange(200)
+            kind = rng.choice(KINDS)
+            try:
+                self.world.ask(self.host, kind, number, f"{self.world.epoch}-{number}")
+            except (OSError, http.client.HTTPException):
+                self.is_cut = True
+                return
+
+    def join(self):
+        """Whether all was asked and answered."""
+        for thread in self.threads:
+            thread.join()
+        return not self.is_cut
+
+
+# --- the world ----------------------------------------------------------------------------------------------------
+
+def make_flows(folder):
+    """The crash suite's flows and the example that everybody starts from."""
+    shutil.copytree(os.path.join(HERE, "flows"), folder)
+    shutil.copy(os.path.join(ROOT, "flows", "register.lua"), folder)
+    return folder
+
+
+class World:
+    """shards: of every host, unless start says otherwise. data_parent: where the data folder lies."""
+
+    def __init__(self, shards=1, args=(), data_parent=None):
+        self.shards, self.args = shards, list(args)
+        self.folder = tempfile.mkdtemp(prefix="flowhost-crash-")
+        self.flows = make_flows(os.path.join(self.folder, "flows"))
+        self.data = os.path.join(data_parent or self.folder, "data")
+        self.epoch, self.lock = 0, threading.Lock()
+        self.answers, self.unexpected, self.asked = [], [], {}
+        self.recorded, self.ended = {}, {}   # request key, run id -> the epoch at whose end the disk showed it so
+        self.disk, self.log, self.host, self.note = None, "", None, ""
+        self.services = Services(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.host:
+            self.forget_host()
+        if kind is not None:
+            print(f"--- {self.note}, epoch {self.epoch}; log of the last host\n{self.log}", file=sys.stderr)
+        self.services.gate.set()
+        self.services.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- hosts
+
+    def start(self, fault=None, shards=None, args=()):
+        """A host on the data folder, or None when its fault killed it before it listened."""
+        self.epoch += 1
+        url = self.services.url
+        env = {"USER_URL": url + "/users", "COUPON_URL": url + "/coupons", "MESSAGE_URL": url + "/messages",
+               "ROUND": self.epoch}
+        if fault:
+            env["FLOWHOST_FAULT"] = fault
+        options = ["--shards", str(shards or self.shards), *self.args, *args]
+        try:
+            self.host = Host(self.flows, data_dir=self.data, args=options, env=env)
+        except HarnessError as error:
+            self.host = None
+            if not fault or DIED not in str(error):
+                raise
+        return self.host
+
+    def load(self, host, seed=0):
+        """Asks until the host dies or the load is done; whether it has survived."""
+        return Load(self, host, seed).join()
+
+    def end(self):
+        """SIGKILL, if it still lives. All its requests have been seen then."""
+        if self.host:
+            self.host.kill()
+            self.forget_host()
+        self.services.drain()
+
+    def stop(self):
+        """SIGTERM; its exit code."""
+        code = self.host.stop()
+        self.forget_host()
+        self.services.drain()
+        return code
+
+    def forget_host(self):
+        """Leaves nothing of it but the end of its log."""
+        self.log = self.host.log_tail()[-LOG_KEPT_BYTES:]
+        self.host.close()
+        self.host = None
+
+    def read_disk(self):
+        self.disk = Disk(self.data)
+        return self.disk
+
+    def end_waiting(self):
+        """The same while answers of the services wait for the gate: it opens once the host is dead."""
+        self.host.kill()
+        self.services.gate.set()
+        self.end()
+
+    def wait_for_requests(self, count):
+        wait_until(lambda: len(self.services.seen) >= count, SETTLE_SECONDS, f"{count} requests to the services")
+
+    def wait_for_runs(self, host, runs):
+        """Each of these has ended well."""
+        for run in runs:
+            wait_until(lambda: host.request("GET", f"/v1/runs/{run}")[2]["status"] == "succeeded",  # noqa: B023
+                       SETTLE_SECONDS, f"run {run} to end")
+
+    # --- requests
+
+    def ask(self, host, kind, number, key):
+        flow, key, method, path, body, headers = REQUESTS[kind](number, f"{kind}-{key}")
+        if key:
+            with self.lock:
+                self.asked[flow, key] = (kind, number)
+        status, got, answer_body = host.request(method, path, body, headers)
+        answer = Answer(kind, key, status, got, answer_body)
+        with self.lock:
+            (self.answers if status in (200, 202) else self.unexpected).append(answer)
+        return answer
+
+    def ask_again(self, host, flow, key):
+        """The same request as first made with this key."""
+        kind, number = self.asked[flow, key]
+        _, _, method, path, body, headers = REQUESTS[kind](number, key)
+        status, got, answer_body = host.request(method, path, body, headers)
+        return Answer(kind, key, status, got, answer_body)
