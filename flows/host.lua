@@ -8,5 +8,6 @@ return {
         USER_URL = from_environment("USER_URL", "http://127.0.0.1:8080/demo/users"),
         COUPON_URL = from_environment("COUPON_URL", "http://127.0.0.1:8080/demo/coupons"),
         MESSAGE_URL = from_environment("MESSAGE_URL", "http://127.0.0.1:8080/demo/messages"),
+        CARD_URL = from_environment("CARD_URL", "http://127.0.0.1:8080/demo/cards"),
     },
 }
