@@ -47,7 +47,11 @@ local function component(name, input)
             name, name))
     end
     return step.scoped("component", name, input_json, function()
-        return body(json.decode_stored(input_json))
+        local own_input = json.decode_stored(input_json)
+        if own_input == json.null then
+            own_input = nil
+        end
+        return body(own_input)
     end)
 end
 

@@ -158,6 +158,9 @@ end
 
 --- Runs the flow's function from the top; recorded steps are answered from the journal.
 local function execute(run)
+    if run.input == json.null then
+        run.input = nil -- a flow may ask `if input`
+    end
     local fiber = fiber_module.new(run, run.code.main, "", on_root_end)
     fiber_module.resume(fiber, run)
 end
