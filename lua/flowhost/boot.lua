@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Wires a VM: what C calls first. A VM of a shard gets the engine with the first "load"; the command line needs none of it.
+-- Wires a VM: what C calls first. A VM of a shard gets the engine with the first "load"; the command line needs none
+-- of it.
 
 local core = require "flowhost.core"
 
@@ -51,7 +52,7 @@ end)
 
 core.on("drain", function()
     require("flowhost.api").drain()
-    return require("flowhost.engine.run").live_count
+    return require("flowhost.engine.run").count_busy()
 end)
 
 

@@ -16,7 +16,7 @@ local TITLES = {
 --- Status of a run that did not succeed: whose fault it was shows in it.
 local BY_CODE = {
     NETWORK = 502, HTTP_STATUS = 502, NOT_JSON = 502, TOO_LARGE = 502, TLS = 502, TIMEOUT = 504, DISK_FULL = 507,
-    IO = 503, CLOSED = 503, BROKEN = 409, CANCELLED = 409,
+    IO = 503, CLOSED = 503, BROKEN = 409, CANCELLED = 409, IDEMPOTENCY_CONFLICT = 409,
 }
 
 ---@param fields table?  more members: run, step, errors, headers (extra headers, flat list)

@@ -97,7 +97,8 @@ function M.dispatch(flow_routes, request, method, path, body)
     local handler = methods[method] or (method == "HEAD" and methods.GET)
     if not handler then
         local allow = allow_of(methods)
-        return problem.send(request, 405, "METHOD_NOT_ALLOWED", ("%s does not take %s, but %s"):format(path, method, allow),
+        local detail = ("%s does not take %s, but %s"):format(path, method, allow)
+        return problem.send(request, 405, "METHOD_NOT_ALLOWED", detail,
             { headers = { "Allow", allow } })
     end
     return handler(request, captures, method, path, body)

@@ -133,7 +133,8 @@ local function walk(query, limit, after)
     after = after and prefix .. after
     while scanned < MAX_SCANNED do
         local want = math.min(limit, 500)
-        local keys, values, count = store.scan(table_id, { prefix = prefix, after = after, reverse = true, limit = want })
+        local range = { prefix = prefix, after = after, reverse = true, limit = want }
+        local keys, values, count = store.scan(table_id, range)
         for i = 1, count do
             local bytes = keys[i]:sub(#prefix + 1)
             if is_wanted(keys[i], values[i]) then

@@ -2,7 +2,7 @@
 -- Starting runs over HTTP: flows' own routes and POST /v1/flows/{name}/runs.
 --
 --   own route: input is { query, body, header, path, method, params }; the answer is the run's output (or ctx.response)
---   API:       input is the body; Idempotency-Key joins; Prefer: respond-async gives 202, wait=N gives 202 after N seconds
+--   API:       input is the body; Idempotency-Key joins; Prefer: respond-async gives 202, wait=N gives it after N s
 
 local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
@@ -74,16 +74,19 @@ local function refuse_when_draining(request)
     end
 end
 
+--- true and the body's value (nil for none and for null); false when it is not JSON and 400 was sent.
 local function decode_body(request, body)
     if body == "" then
-        return json.null
+        return true, nil
     end
     local value, reason = json.decode(body)
     if value == nil then
         problem.send(request, 400, "BODY_NOT_JSON", "the body is not JSON: " .. reason)
-        return nil
+        return false
+    elseif value == json.null then
+        return true, nil
     end
-    return value
+    return true, value
 end
 
 local function check_input(request, flow, input)
@@ -100,8 +103,8 @@ local function handle_route(flow, request, captures, method, path, body)
     if refuse_when_draining(request) then
         return
     end
-    local value = decode_body(request, body)
-    if value == nil then
+    local is_json, value = decode_body(request, body)
+    if not is_json then
         return
     end
     local headers = request:headers()
@@ -168,27 +171,38 @@ local function new_waiter(request, prefer)
     return waiter, give_up, watch
 end
 
---- The outcome of a run that another request started, told to this one.
+--- The outcome of another run, wherever it is or was worked on: tell(run, answer).
+local function ask_outcome(bytes, flow, tell)
+    local id = system.id_text(bytes)
+    remote.call(remote.owner(bytes), "outcome", { id = id }, function(outcome)
+        outcome.flow, outcome.id = flow.name, id
+        tell(outcome, outcome.answer)
+    end)
+end
+
+local function conflict_error()
+    return { code = "IDEMPOTENCY_CONFLICT",
+        message = "this Idempotency-Key was used for this flow with another input" }
+end
+
+--- Another run has the key: this request is answered with that run's outcome.
 local function join(request, flow, bytes, hash, input_hash, is_async)
     if hash ~= input_hash then
-        return problem.send(request, 409, "IDEMPOTENCY_CONFLICT",
-            "this Idempotency-Key was used for this flow with another input", { run = system.id_text(bytes) })
+        local err = conflict_error()
+        return problem.send(request, 409, err.code, err.message, { run = system.id_text(bytes) })
+    elseif is_async then
+        return answer_accepted(request, system.id_text(bytes))
     end
-    local id = system.id_text(bytes)
-    if is_async then
-        return answer_accepted(request, id)
-    end
-    remote.call(remote.owner(bytes), "outcome", { id = id }, function(outcome)
-        outcome.flow = flow.name
-        outcome.id = id
-        answer_caller(request, outcome, outcome.answer)
+    ask_outcome(bytes, flow, function(outcome, answer)
+        answer_caller(request, outcome, answer)
     end)
 end
 
 --- Another shard asks for the end of a run that is, or was, worked on here.
 remote.on("outcome", function(arguments, reply)
     local function tell(run, answer)
-        reply { status = run.status, output_json = run.output_json, error = run.error, answer = answer }
+        reply { status = run.status, output_json = run.output_json, error = run.error, answer = answer,
+            was_refused = run.was_refused }
     end
     local live = run_module.live[arguments.id]
     if live then
@@ -197,11 +211,26 @@ remote.on("outcome", function(arguments, reply)
     end
     local row = rows.read(system.id_bytes(arguments.id))
     if row then
-        row.output_json = json.encode_stored(row.output == nil and json.null or row.output)
+        row.output_json = json.encode_stored(row.output)
         return tell(row)
     end
     tell { status = "unknown" }
 end)
+
+--- The first batch met the key taken by a run of another shard: everybody who waited for ours gets that one's outcome.
+local function give_way(run, flow, key, input_hash, give_up, is_async)
+    local bytes, hash = rows.read_idempotency(key)
+    if hash ~= input_hash then
+        return run_module.answer_all(run, nil, { id = system.id_text(bytes), flow = flow.name, status = "failed",
+            error = conflict_error() })
+    end
+    if is_async then
+        give_up(system.id_text(bytes))
+    end
+    ask_outcome(bytes, flow, function(outcome, answer)
+        run_module.answer_all(run, answer, outcome)
+    end)
+end
 
 local function start_by_key(request, flow, input, body, headers, key, is_async)
     local stored_key = flow.name .. "\0" .. key
@@ -218,9 +247,8 @@ local function start_by_key(request, flow, input, body, headers, key, is_async)
     local run = run_module.start {
         flow = flow, input = input, trace_id = trace_id_of(headers), waiter = waiter,
         idempotency = { key = stored_key, hash = input_hash },
-        on_key_taken = function()
-            local other, other_hash = rows.read_idempotency(stored_key)
-            join(request, flow, other, other_hash, input_hash, is_async)
+        on_key_taken = function(run)
+            give_way(run, flow, stored_key, input_hash, give_up, is_async)
         end,
     }
     return run, give_up, watch
@@ -246,8 +274,8 @@ function M.handle_api(request, captures, _, _, body)
     elseif refuse_when_draining(request) then
         return
     end
-    local input = decode_body(request, body)
-    if input == nil or not check_input(request, flow, input) then
+    local is_json, input = decode_body(request, body)
+    if not is_json or not check_input(request, flow, input) then
         return
     end
     local headers = request:headers()

@@ -84,7 +84,7 @@ local function parse(parser, words)
     parser.error = function(self, message)
         error({ usage = ("flowhost: %s\n%s\ntry 'flowhost --help'\n"):format(message, self:get_usage()) }, 0)
     end
-    os.exit = function()
+    os.exit = function() -- luacheck: ignore 122
         error({ text = table.concat(text) }, 0)
     end
     print = function(line) -- luacheck: ignore 121

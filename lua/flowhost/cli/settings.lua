@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
--- Every setting of the host: default, kind, what it is. One table for host.lua, FLOWHOST_* and --options, which win over
--- each other in this order. `host.lua` may set any of them, and `env`, the values flows read as ctx.env.
+-- Every setting of the host: default, kind, what it is. One table for host.lua, FLOWHOST_* and --options, which win
+-- over each other in this order. `host.lua` may set any of them, and `env`, the values flows read as ctx.env.
 
 local M = {}
 
 --- name, default, kind ("text" | "count" | "bytes" | "seconds" | "choice" | "flag"), help, choices
 M.LIST = {
-    { "listen", "127.0.0.1:8080", "text", "address and port to serve on; port 0 takes a free one; \"none\" serves nothing" },
+    { "listen", "127.0.0.1:8080", "text", "address and port; port 0 takes a free one; \"none\" serves nothing" },
     { "data", "data", "text", "folder of the store; \"temp\" is one that is removed at the end" },
     { "shards", "0", "count", "threads; 0 is one per processor" },
     { "log", "text", "choice", "form of the log on stderr", { text = true, json = true } },

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- ctx.json.encode(value) / decode(text) / array(t) / null, ctx.base64.encode(bytes) / decode(text). Errors raise INVALID.
+-- ctx.json.encode(value) / decode(text) / array(t) / null, ctx.base64.encode(bytes) / decode(text). Errors raise
+-- INVALID.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- ctx.component(name, input): a reusable script as a step: components/NAME.lua of the run's release, or a C component of
--- the embedding program. Its own ctx calls are nested steps.
+-- ctx.component(name, input): a reusable script as a step: components/NAME.lua of the run's release, or a C component
+-- of the embedding program. Its own ctx calls are nested steps.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
@@ -18,7 +18,8 @@ local function call_native(name, input_json)
             end
             local value, reason = json.decode_stored(text)
             if value == nil then
-                return done(nil, error_object.new("NOT_JSON", ("component '%s' returned no JSON: %s"):format(name, reason)))
+                local message = ("component '%s' returned no JSON: %s"):format(name, reason)
+                return done(nil, error_object.new("NOT_JSON", message))
             end
             return done(text, value ~= json.null and value or nil)
         end)

@@ -30,12 +30,12 @@ local function response(body, o)
     if o.status ~= nil and (type(o.status) ~= "number" or o.status < 200 or o.status > 599) then
         error_object.raise("INVALID", "ctx.response: status must be a number from 200 to 599")
     end
-    local run = step.current_fiber("response").run
-    local answer = { body = body, status = o.status or 200, headers = o.headers }
-    step.value("response", "", function()
-        return answer
+    local answer = step.value("response", "", function()
+        return { body = body, status = o.status or 200, headers = o.headers }
     end)
-    run_module.respond(run, answer)
+    step.outside(function(run)
+        run_module.respond(run, answer)
+    end)
 end
 
 return { stop = stop, ["break"] = stop, fail = fail, response = response }

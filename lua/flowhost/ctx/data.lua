@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- ctx.data.store(key, value), ctx.data.load(key): values shared by the whole run, part of its journal. What a load saw is
--- recorded, so that branches that race for a key replay as they happened. An unknown key loads as nil.
+-- ctx.data.store(key, value), ctx.data.load(key): values shared by the whole run, part of its journal. What a load saw
+-- is recorded, so that branches that race for a key replay as they happened. An unknown key loads as nil.
 
 local error_object = require "flowhost.engine.error"
 local step = require "flowhost.engine.step"

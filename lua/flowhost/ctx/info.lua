@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- ctx.trx(): run id. ctx.logId(): trace id. ctx.run: { id flow version started_at attempt }. ctx.env: values of host.lua's
--- `env`, as they were when the run's release was loaded.
+-- ctx.trx(): run id. ctx.logId(): trace id. ctx.run: { id flow version started_at attempt }. ctx.env: values of
+-- host.lua's `env`, as they were when the run's release was loaded.
 
 local run_module = require "flowhost.engine.run"
 local step = require "flowhost.engine.step"
@@ -15,7 +15,8 @@ end
 
 local function run_info()
     local run = step.current_fiber("run").run
-    return { id = run.id, flow = run.flow, version = run.version, started_at = run.started / 1000, attempt = run.attempt }
+    local started_at = run.started / 1000
+    return { id = run.id, flow = run.flow, version = run.version, started_at = started_at, attempt = run.attempt }
 end
 
 local function env()

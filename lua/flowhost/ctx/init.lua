@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- The ctx object of a run: its verbs come from the files beside this one, one a file, registered below.
--- Each run gets tables of its own, filled on first use, so that a flow may scribble on its ctx without reaching another's.
+-- The ctx object of a run: its verbs come from the files beside this one, one a file, registered below. Each run gets
+-- tables of its own, filled on first use, so that a flow may scribble on its ctx without reaching another's.
 
 local M = {}
 

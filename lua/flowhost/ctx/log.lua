@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- ctx.log.debug/info/warn/error(...): a line in the process log with run, flow and trace id, kept with the run as well (the
--- first 1,000). Tables are written as JSON. A replay does not write a line again.
+-- ctx.log.debug/info/warn/error(...): a line in the process log with run, flow and trace id, kept with the run as well
+-- (the first 1,000). Tables are written as JSON. A replay does not write a line again.
 
 local core = require "flowhost.core"
 local run_module = require "flowhost.engine.run"

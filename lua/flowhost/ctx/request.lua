@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- ctx.request(o): an HTTP call as a step.
 --
--- o: url, method ("GET", or "POST" when there is a body), query, headers (or header), json | form | body, auth { user, pass },
+-- o: url, method ("GET", or "POST" when there is a body), query, headers (or header), json | form | body, auth { user,
+-- pass },
 --    bearer, timeout (s, 30), responseType ("json" | "text"; default by the answer's Content-Type), onlyData (true),
 --    raise (true when onlyData), follow (redirects, 0), max_bytes (8 MiB)
 -- Returns the decoded body, or with onlyData = false { status, headers, header, cookies, data }.
@@ -183,8 +184,8 @@ local function on_answer(o, done, status, headers, body)
     if o.onlyData ~= false then
         return done(text, value)
     end
-    local result = { status = status, headers = headers, header = headers, cookies = parse_cookies(headers["set-cookie"]),
-        data = value }
+    local cookies = parse_cookies(headers["set-cookie"])
+    local result = { status = status, headers = headers, header = headers, cookies = cookies, data = value }
     return done(json.encode_stored(result), result)
 end
 

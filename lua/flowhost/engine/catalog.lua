@@ -18,8 +18,19 @@ local loaded = {} -- hash -> release
 local options
 local factory
 
---- The library modules flows may require beside lib/.
-local ALLOWED = { cjson = true, lpeg = true }
+--- The library modules flows may require beside lib/, each as a table of the environment's own.
+local ALLOWED = {
+    cjson = function()
+        return require("cjson").new() -- its settings are per instance
+    end,
+    lpeg = function()
+        local own = {}
+        for name, value in pairs(require "lpeg") do
+            own[name] = value
+        end
+        return own
+    end,
+}
 
 local function fiber_of(state)
     local fiber = fiber_module.current
@@ -32,7 +43,8 @@ local function recorded_now(state)
     return fiber and fiber.now / 1000 or 0
 end
 
---- Each branch draws from a sequence of its own, seeded by run and branch, so that branches cannot reorder each other's.
+--- Each branch draws from a sequence of its own, seeded by run and branch, so that branches cannot reorder each
+--- other's.
 local function random_state(state)
     local fiber = fiber_of(state)
     if not fiber then
@@ -56,10 +68,7 @@ local function require_module(name, state)
         setfenv(chunk, state.env)
         module = chunk()
     elseif ALLOWED[name] then
-        module = {}
-        for key, value in pairs(require(name)) do
-            module[key] = value
-        end
+        module = ALLOWED[name]()
     else
         error(("module '%s' not found: neither lib/%s.lua of this folder nor one of cjson, lpeg"):format(name,
             (name:gsub("%.", "/"))), 0)
@@ -111,7 +120,8 @@ function M.set_up(o)
     }
 end
 
---- Makes the folder the active release of this shard. Returns the compiled release; its `problems` say what was left out.
+--- Makes the folder the active release of this shard. Returns the compiled release; its `problems` say what was left
+--- out.
 function M.activate(release)
     local compiled = compile(release)
     loaded[release.hash] = compiled

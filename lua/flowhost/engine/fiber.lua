@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Fibers: the coroutines of a run. A run has one; each branch of a group has its own.
 --
--- A fiber yields an effect (a table with `start`); what `start` brings resumes it. While a flow's code runs,
--- `M.current` is its fiber: this is how ctx verbs, which are plain functions, know where they are.
+-- A fiber yields an effect (a table with `start`) under a tag that flows cannot get hold of; what `start` brings
+-- resumes it. While a flow's code runs, `M.current` is its fiber: this is how ctx verbs, which are plain functions,
+-- know where they are.
 --
 --   fiber: run, co, prefix of its paths, scope, on_end(fiber, ok, value), now (ms, recorded time), parent, rng, cancel
 --   scope: prefix ("", "3.", "4.2."), n (steps so far), logs, parent; one that is a step itself: path, kind, name, ...
@@ -14,10 +15,17 @@ local resume_flow = core.flow.resume
 
 local M = { current = nil }
 
+local TAG = {}
+
+--- Waits for an effect: gives it to the engine and returns what it is resumed with. Runs in the flow's coroutine.
+function M.wait(effect)
+    return coroutine.yield(TAG, effect)
+end
+
 function M.new(run, fn, prefix, on_end, parent)
     return {
-        run = run, co = coroutine.create(fn), prefix = prefix, scope = { prefix = prefix, n = 0, logs = 0 }, on_end = on_end,
-        now = parent and parent.now or run.created, parent = parent,
+        run = run, co = coroutine.create(fn), on_end = on_end, prefix = prefix,
+        scope = { prefix = prefix, n = 0, logs = 0 }, now = parent and parent.now or run.created, parent = parent,
     }
 end
 
@@ -53,27 +61,29 @@ end
 --- Runs the fiber until it waits for something or ends. Effects that are complete at once are gone through in a loop,
 --- not by recursion, so that a long replay does not grow the stack.
 local function run_until_waiting(fiber, ...)
-    local how, value, limit, more
     M.current = fiber
-    how, value, limit = resume_flow(fiber.co, ...)
+    local how, value, more = resume_flow(fiber.co, ...)
     M.current = nil
-    while how == "yield" do
-        local is_ready, a, b = value.start(fiber, value)
+    while how == "yield" and value == TAG do
+        local is_ready, a, b = more.start(fiber, more)
         if not is_ready or fiber.run.is_over then
             return
         end
         M.current = fiber
-        how, value, limit, more = resume_flow(fiber.co, a, b)
+        how, value, more = resume_flow(fiber.co, a, b)
         M.current = nil
     end
     fiber.has_ended = true
     if how == "end" then
         return fiber.on_end(fiber, true, value)
+    elseif how == "yield" then
+        local err = error_object.new("LUA_ERROR", "coroutine.yield was called outside of a coroutine of the flow's own")
+        return fiber.on_end(fiber, false, err)
     end
-    if limit == "MEMORY_LIMIT" then
+    if more == "MEMORY_LIMIT" then
         collectgarbage()
     end
-    return fiber.on_end(fiber, false, to_error(fiber, value, limit), more)
+    return fiber.on_end(fiber, false, to_error(fiber, value, more))
 end
 
 --- Goes on with a fiber that waits; nothing happens when its run is over.

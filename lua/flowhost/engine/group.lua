@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
--- Groups: branches of a run that go on at the same time, each a fiber with its own step numbers ("4.2.1" is the first step
--- of branch 2 of group 4), so that the order in which they happen to end changes nothing.
+-- Groups: branches of a run that go on at the same time, each a fiber with its own step numbers ("4.2.1" is the first
+-- step of branch 2 of group 4), so that the order in which they happen to end changes nothing.
 --
--- A group waits for all its branches. When some raised, the error of the lowest branch is raised in the parent; the steps
--- that failed in the others are remembered in `redo`, so that a recover runs all of them again.
+-- A group waits for all its branches. When some raised, the error of the lowest branch is raised in the parent; the
+-- steps that failed in the others are remembered in `redo`, so that a recover runs all of them again.
 
 local fiber_module = require "flowhost.engine.fiber"
 local step = require "flowhost.engine.step"
@@ -86,7 +86,7 @@ function M.run(kind, size, concurrency, body)
     if size == 0 then
         return {}
     end
-    local ok, value = coroutine.yield {
+    local ok, value = fiber_module.wait {
         start = start, path = path, size = size, left = size, next = 1, running = 0, concurrency = concurrency,
         body = body, results = {}, errors = {},
     }

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Releases: the content-addressed tree of a flows folder, kept in the store so that a run finds its code for as long as it
--- lives. blobs: SHA-256 -> file; releases: root -> tree { files = { path = hex }, env = { name = value } }.
--- The root is the SHA-256 of the tree's JSON (keys sorted). host.lua's env is part of it: a replay sees the same values.
+-- Releases: the content-addressed tree of a flows folder, kept in the store so that a run finds its code for as long
+-- as it lives. blobs: SHA-256 -> file; releases: root -> tree { files = { path = hex }, env = { name = value } }. The
+-- root is the SHA-256 of the tree's JSON (keys sorted). host.lua's env is part of it: a replay sees the same values.
 
 local core = require "flowhost.core"
 local token = require "flowhost.engine.token"

@@ -28,8 +28,8 @@ M.STATUSES = {
 M.TERMINAL = { succeeded = true, failed = true, broken = true, cancelled = true, timed_out = true }
 
 --- A row is a JSON array, in this order: format 1.
-local FIELDS = { "flow", "version", "release", "status", "durable", "created", "started", "ended", "trace_id", "attempt",
-    "redo", "reason", "error", "input", "output" }
+local FIELDS = { "flow", "version", "release", "status", "durable", "created", "started", "ended", "trace_id",
+    "attempt", "redo", "reason", "error", "input", "output" }
 
 local function encode_row(run)
     local err = run.error and error_object.to_plain(run.error)

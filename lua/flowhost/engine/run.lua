@@ -54,15 +54,18 @@ local function remove_live(run)
     end
 end
 
---- Tells everybody who waits for the end. `answer` is nil when the run's own outcome is the answer.
-local function answer_all(run, answer)
+--- Tells everybody who waits for the end. `answer` is nil when the run's own outcome is the answer. `outcome` stands
+--- for the run when another one took its place.
+function M.answer_all(run, answer, outcome)
     local waiters = run.waiters
     run.waiters = {}
     fault "engine.answer"
     for _, waiter in ipairs(waiters) do
-        waiter(run, answer)
+        waiter(outcome or run, answer)
     end
 end
+
+local answer_all = M.answer_all
 
 --- Nothing more happens in the run; what it has recorded is written, then those who wait are told.
 local function close(run, status)
@@ -85,7 +88,8 @@ local function finish_ok(run, value)
         text = "null"
     end
     if not text then
-        return M.fail_or_suspend(run, error_object.new("NOT_JSON", "the flow returned what JSON cannot hold: " .. reason))
+        local message = "the flow returned what JSON cannot hold: " .. reason
+        return M.fail_or_suspend(run, error_object.new("NOT_JSON", message))
     end
     run.output_json = text
     close(run, "succeeded")
@@ -93,7 +97,9 @@ end
 
 function M.suspend(run, err)
     run.error = err
-    run.redo = err.redo or (err.step and { err.step }) or {}
+    -- an error of the flow's own right behind a failed step: most likely because of it
+    local step_path = err.step or run.trailing_error
+    run.redo = err.redo or (step_path and { step_path }) or {}
     if run.durable == "never" then
         return close(run, "failed")
     end
@@ -129,17 +135,15 @@ end
 --- The first batch was refused: nothing of the run exists, nothing of it has left the process. Or the store has failed
 --- for good: what is on disk stands, the rest is lost with the process.
 local function on_commit_failed(run, code)
-    if run.on_key_taken and code == "CONFLICT" then
-        run.is_over = true
-        step.cancel_all(run)
-        remove_live(run)
-        return run.on_key_taken(run)
-    end
     run.is_over = true
     step.cancel_all(run)
     remove_live(run)
+    if run.on_key_taken and code == "CONFLICT" then
+        return run.on_key_taken(run)
+    end
     run.status = "failed"
-    run.error = error_object.new(code, code == "DISK_FULL" and "no space left for the data folder: the run was not taken"
+    run.error = error_object.new(code, code == "DISK_FULL"
+        and "no space left for the data folder: the run was not taken"
         or "the store cannot be written (" .. code .. ")")
     run.was_refused = true
     answer_all(run)
@@ -147,8 +151,8 @@ end
 
 --- What every run begins with; a run of its own makes a table only when it needs one, for most never do.
 local class = { __index = {
-    status = "running", attempt = 1, recorded = 0, submitted = 0, durable_mark = 0, next_chunk = 0, is_row_dirty = false,
-    on_commit_failed = on_commit_failed, suspend = M.suspend,
+    status = "running", attempt = 1, recorded = 0, submitted = 0, durable_mark = 0, next_chunk = 0,
+    is_row_dirty = false, on_commit_failed = on_commit_failed, suspend = M.suspend,
 } }
 
 local function prepare(run)
@@ -252,8 +256,8 @@ local function redo_paths(run)
     return paths
 end
 
---- Lets a suspended run (just loaded) go on: what failed runs again, all else stands. `on_recovered(run)` is called once
---- the decision is durable.
+--- Lets a suspended run (just loaded) go on: what failed runs again, all else stands. `on_recovered(run)` is called
+--- once the decision is durable.
 function M.recover(run, on_recovered)
     local now = timer.now_ms()
     for _, path in ipairs(redo_paths(run)) do
@@ -288,6 +292,19 @@ end
 --- Calls fn once the run is durable; not when it was refused (then its waiters are told).
 function M.when_taken(run, fn)
     commit.when_durable(run, fn)
+end
+
+--- Runs that something is being done for; those that only sleep can be left to the next start.
+function M.count_busy()
+    local count = 0
+    for _, run in pairs(M.live) do
+        local is_asleep = not run.is_in_flight and run.effects and next(run.effects) ~= nil
+        for effect in pairs(run.effects or {}) do
+            is_asleep = is_asleep and effect.kind == "sleep"
+        end
+        count = count + (is_asleep and run.durable ~= "never" and 0 or 1)
+    end
+    return count
 end
 
 --- The caller is answered now, the run goes on. Later answers go nowhere.

@@ -59,7 +59,7 @@ local function describe(kind, name, line)
     return line ~= "" and text .. " at " .. line or text
 end
 
-local function diverge(fiber, path, entry, kind, name)
+local function diverge(path, entry, kind, name)
     local why = "other arguments"
     if entry.kind ~= kind or entry.name ~= name then
         why = "another step"
@@ -76,8 +76,16 @@ function M.halt(act)
     if not coroutine.isyieldable() then
         error_object.raise("NOT_YIELDABLE", "a run cannot be stopped inside table.sort, string.gsub or require")
     end
-    coroutine.yield { start = function(fiber)
+    fiber_module.wait { start = function(fiber)
         act(fiber.run)
+    end }
+end
+
+--- Lets the engine do something to the run outside of the flow's coroutine, and goes on at once.
+function M.outside(act)
+    fiber_module.wait { start = function(fiber)
+        act(fiber.run)
+        return true
     end }
 end
 
@@ -103,7 +111,7 @@ local function begin(kind, name, hash)
     end
     local entry = by_path[path]
     if entry and (entry.kind ~= kind or entry.name ~= name or entry.hash ~= hash) then
-        diverge(fiber, path, entry, kind, name)
+        diverge(path, entry, kind, name)
     end
     return fiber, path, entry
 end
@@ -128,6 +136,7 @@ local function record(fiber, path, kind, name, hash, line, started, state, text)
     end
     open_scope(run, fiber.scope)
     run.recorded = run.recorded + 1
+    run.trailing_error = state == "e" and (run.trailing_error or path) or nil
     run.pending[#run.pending + 1] =
         journal.encode(path, kind, name, hash, line or find_line(), started, ended, 1, state, text)
 end
@@ -145,6 +154,7 @@ local function replay(fiber, entry)
     if entry.ended > fiber.now then
         fiber.now = entry.ended
     end
+    fiber.run.trailing_error = entry.state == "e" and (fiber.run.trailing_error or entry.path) or nil
     if entry.state == "e" then
         error(error_object.from_plain(entry.value), 0)
     end
@@ -184,7 +194,7 @@ function M.effect(kind, name, arguments, start)
         error_object.raise("NOT_YIELDABLE",
             "ctx." .. kind .. " cannot wait inside table.sort, a string.gsub callback or require")
     end
-    local ok, value = coroutine.yield {
+    local ok, value = fiber_module.wait {
         start = M.perform, kind = kind, name = name, hash = hash, path = path, entry = entry, act = start,
         line = is_recorded and find_line() or "",
     }
@@ -274,14 +284,15 @@ function M.sleep(seconds, act)
         return replay(fiber, entry)
     end
     if not coroutine.isyieldable() then
-        error_object.raise("NOT_YIELDABLE", "ctx.sleep cannot wait inside table.sort, a string.gsub callback or require")
+        error_object.raise("NOT_YIELDABLE",
+            "ctx.sleep cannot wait inside table.sort, a string.gsub callback or require")
     end
     local due = entry and entry.value or timer.now_ms() + math.ceil(seconds * 1000)
     local line = fiber.run.durable ~= "never" and find_line() or ""
     if not entry then
         M.open(fiber, path, "sleep", name, "", line, ("%.0f"):format(due))
     end
-    coroutine.yield {
+    fiber_module.wait {
         kind = "sleep", name = name, hash = "", path = path, line = line,
         start = function(_, effect)
             M.add_effect(fiber.run, effect)

@@ -106,7 +106,8 @@ local function new_code(release, chunk, options, o)
         return fn(o.new_ctx(), run.input)
     end
 
-    --- A component as a function of its input, in an environment of its own. nil when the release has none of that name.
+    --- A component as a function of its input, in an environment of its own. nil when the release has none of that
+    --- name.
     function code.component(run, name)
         local component = release.files["components/" .. name .. ".lua"]
         if not component then
@@ -135,12 +136,15 @@ local function add_flow(release, file, chunk, fn, options, o)
         end
         release.routes[key] = file
     end
-    if #name > 200 or name:find "[^%w/_.-]" then
+    if name:find "^flowhost/" then
+        return add_problem(release, file, 1, "the folder name flowhost/ is the host's own, choose another")
+    elseif #name > 200 or name:find "[^%w/_.-]" then
         return add_problem(release, file, 1, "a flow's name has letters, digits and / _ . - only, at most 200")
     end
     release.flows[name] = {
-        name = name, file = file, version = o.version_of(file), release = release.hash, description = options.description,
-        http = route, request = options.request, durable = options.durable or "always",
+        name = name, file = file, version = o.version_of(file), release = release.hash,
+        description = options.description, http = route, request = options.request,
+        durable = options.durable or "always",
         on_error = options.on_error or "suspend", fn = fn, code = new_code(release, chunk, options, o),
     }
 end
@@ -177,8 +181,8 @@ end
 
 --- Compiles a folder.
 ---@param files table<string, string>  path below the folder -> text
----@param o { hash: string, env: table, new_env: function, new_ctx: function, limited: function, version_of: function, is_jit: boolean?, taken: table<string, boolean>? }
---- taken: names of components that the embedding program has registered
+---@param o table  hash, env; new_env(release, run), new_ctx(); limited(fn) -> ok, raised: runs it under a flow's
+--- limits; version_of(file); is_jit; taken: set of the names of components that the embedding program has registered
 function M.load(files, o)
     local release = { hash = o.hash, env = o.env, files = {}, flows = {}, routes = {}, problems = {} }
     local paths = sorted_paths(files)

@@ -2,10 +2,12 @@
 -- The `request` block of a flow: rules for the fields of query, header and body. Pure.
 --
 --   { body = { phone = { type = "string", required = true, minLen = 6 } } }
---   rule: type (int float string slice bool object), required, default, min, max, minLen, maxLen, enum, attribute (nested)
+--   rule: type (int float string slice bool object), required, default, min, max, minLen, maxLen, enum,
+--         attribute (rules of a nested object)
 --
--- Values are checked in place: text of a query or header is taken as the number or boolean it spells, defaults are filled
--- in. Errors name the full path as a JSON pointer, in sorted order. A block with rules for `body` needs an object there.
+-- Values are checked in place: text of a query or header is taken as the number or boolean it spells, defaults are
+-- filled in. Errors name the full path as a JSON pointer, in sorted order. A block with rules for `body` needs an
+-- object there.
 
 local M = {}
 
@@ -120,7 +122,8 @@ local function check_field(errors, pointer, rule, holder, name)
     end
     local check_type = rule.type and TYPES[rule.type]
     if rule.type and not check_type then
-        return add(errors, pointer, ("has the unknown type '%s' in the flow's request block"):format(tostring(rule.type)))
+        local type_name = tostring(rule.type)
+        return add(errors, pointer, ("has the unknown type '%s' in the flow's request block"):format(type_name))
     end
     if check_type then
         local typed, reason = check_type(value)
