@@ -21,7 +21,26 @@ struct fh_loop {
     struct fh_mail **tail;
     _Atomic bool stopping;
     int epoll_fd; /* -1 until asked for */
+    /* For who watches epoll_fd instead of turning us: an eventfd in that epoll, which says so when there is something to
+     * do that the epoll does not know of, such as mail, a wake, a descriptor to be added. */
+    _Atomic int outer_fd; /* -1 until epoll_fd is asked for */
+    struct fh_io outer;
+    struct fh_hook clear_outer;
 };
+
+static void ring_outer(struct fh_loop *loop)
+{
+    int fd = loop->outer_fd;
+    if (fd >= 0) {
+        eventfd_write(fd, 1);
+    }
+}
+
+static void ring(struct fh_loop *loop)
+{
+    ev_async_send(loop->ev, &loop->bell);
+    ring_outer(loop);
+}
 
 static void deliver_mail(struct fh_loop *loop)
 {
@@ -58,6 +77,42 @@ static void on_patience(struct ev_loop *ev, ev_timer *timer, int events)
     (void)ev, (void)timer, (void)events;
 }
 
+static void on_outer(struct fh_io *io, int events)
+{
+    (void)io, (void)events;
+}
+
+/* Before the turn, not in on_outer: what this turn's callbacks ring for is for the next one. */
+static void clear_outer(struct fh_hook *hook)
+{
+    struct fh_loop *loop = FH_LIST_ENTRY(hook, struct fh_loop, clear_outer);
+    eventfd_t count;
+    eventfd_read(loop->outer_fd, &count);
+}
+
+static int watch_outer(struct fh_loop *loop)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0) {
+        return FH_E_IO;
+    }
+    fh_io_init(&loop->outer, fd, on_outer);
+    fh_io_start(loop, &loop->outer, FH_IO_READ);
+    fh_hook_init(&loop->clear_outer, clear_outer);
+    fh_hook_start(loop, &loop->clear_outer);
+    loop->outer_fd = fd;
+    return 0;
+}
+
+static void unwatch_outer(struct fh_loop *loop)
+{
+    int fd = loop->outer_fd;
+    loop->outer_fd = -1;
+    fh_hook_stop(loop, &loop->clear_outer);
+    fh_io_stop(loop, &loop->outer);
+    close(fd);
+}
+
 int fh_loop_open(struct fh_loop **out, struct fh_error *err)
 {
     struct fh_loop *loop = calloc(1, sizeof(*loop));
@@ -73,6 +128,7 @@ int fh_loop_open(struct fh_loop **out, struct fh_error *err)
     pthread_mutex_init(&loop->lock, NULL);
     loop->tail = &loop->head;
     loop->epoll_fd = -1;
+    loop->outer_fd = -1;
     ev_async_init(&loop->bell, on_bell);
     ev_async_start(loop->ev, &loop->bell);
     ev_idle_init(&loop->nosleep, on_nosleep);
@@ -86,7 +142,12 @@ void fh_loop_close(struct fh_loop *loop)
     if (!loop) {
         return;
     }
-    deliver_mail(loop);
+    while (loop->head) {
+        deliver_mail(loop);
+    }
+    if (loop->outer_fd >= 0) {
+        unwatch_outer(loop);
+    }
     ev_async_stop(loop->ev, &loop->bell);
     ev_idle_stop(loop->ev, &loop->nosleep);
     ev_loop_destroy(loop->ev);
@@ -116,7 +177,7 @@ void fh_loop_run_once(struct fh_loop *loop, int wait_ms)
 void fh_loop_stop(struct fh_loop *loop)
 {
     loop->stopping = true;
-    ev_async_send(loop->ev, &loop->bell);
+    ring(loop);
 }
 
 static bool epoll_watches(int epoll_fd, int fd)
@@ -151,23 +212,17 @@ static int find_epoll_of(int fd)
     return found;
 }
 
-static void on_probe(struct fh_io *io, int events)
-{
-    (void)io, (void)events;
-}
-
-/* libev does not tell its epoll descriptor; the kernel does: it is the one that watches our probe. */
+/* libev does not tell its epoll descriptor; the kernel does: it is the one that watches ours. Mail is
+ * delivered because its sender may have looked for outer_fd before it was there. */
 int fh_loop_get_fd(struct fh_loop *loop)
 {
-    if (loop->epoll_fd < 0) {
-        struct fh_io probe;
-        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        fh_io_init(&probe, fd, on_probe);
-        fh_io_start(loop, &probe, FH_IO_READ);
+    if (loop->epoll_fd < 0 && watch_outer(loop) == 0) {
         fh_loop_run_once(loop, 0);
-        loop->epoll_fd = find_epoll_of(fd);
-        fh_io_stop(loop, &probe);
-        close(fd);
+        deliver_mail(loop);
+        loop->epoll_fd = find_epoll_of(loop->outer_fd);
+        if (loop->epoll_fd < 0) {
+            unwatch_outer(loop);
+        }
     }
     return loop->epoll_fd;
 }
@@ -181,7 +236,7 @@ void fh_loop_post(struct fh_loop *loop, struct fh_mail *mail)
     loop->tail = &mail->next;
     pthread_mutex_unlock(&loop->lock);
     if (was_empty) {
-        ev_async_send(loop->ev, &loop->bell);
+        ring(loop);
     }
 }
 
@@ -211,6 +266,7 @@ void fh_io_start(struct fh_loop *loop, struct fh_io *io, int events)
         ev_io_set(&io->watcher, io->watcher.fd, events);
     }
     ev_io_start(loop->ev, &io->watcher);
+    ring_outer(loop);
 }
 
 void fh_io_stop(struct fh_loop *loop, struct fh_io *io)
@@ -235,8 +291,8 @@ void fh_timer_start(struct fh_loop *loop, struct fh_timer *timer, int64_t delay_
 {
     ev_timer_stop(loop->ev, &timer->watcher);
     /* libev counts from its cached time, which may lag by as long as this turn has lasted. */
-    double lag = ev_time() - ev_now(loop->ev);
-    ev_timer_set(&timer->watcher, (double)delay_ms / 1000. + (lag > 0. ? lag : 0.), 0.);
+    ev_now_update(loop->ev);
+    ev_timer_set(&timer->watcher, (double)delay_ms / 1000., 0.);
     ev_timer_start(loop->ev, &timer->watcher);
 }
 
@@ -277,4 +333,5 @@ void fh_hook_stop(struct fh_loop *loop, struct fh_hook *hook)
 void fh_loop_wake(struct fh_loop *loop)
 {
     ev_idle_start(loop->ev, &loop->nosleep);
+    ring_outer(loop);
 }

@@ -15,7 +15,8 @@ struct fh_loop;
 
 int fh_loop_open(struct fh_loop **out, struct fh_error *err);
 
-/* Messages still in the mailbox are delivered first, so that their owners can free them. */
+/* Messages still in the mailbox, and what their delivery posts, are delivered first, so that their
+ * owners can free them. */
 void fh_loop_close(struct fh_loop *loop);
 
 /* Turns until fh_loop_stop. */
@@ -27,7 +28,8 @@ void fh_loop_run_once(struct fh_loop *loop, int wait_ms);
 /* Makes fh_loop_run return. Any thread, also a signal handler. */
 void fh_loop_stop(struct fh_loop *loop);
 
-/* Readable when fh_loop_run_once has something to do (timers excepted); -1 when /proc is not mounted. */
+/* Readable when fh_loop_run_once has something to do (timers excepted), now and then also when it has not; -1 when /proc
+ * is not mounted. The first call handles what is ready. */
 int fh_loop_get_fd(struct fh_loop *loop);
 
 /* --- mailbox ---------------------------------------------------------------------------------- */
