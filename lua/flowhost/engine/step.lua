@@ -267,6 +267,10 @@ end
 
 --- Begins a group: its path, written as open so that a replay knows that it was one.
 function M.begin_group(kind, size)
+    if not coroutine.isyieldable() then
+        error_object.raise("NOT_YIELDABLE",
+            "ctx." .. kind .. " cannot wait inside table.sort, a string.gsub callback or require")
+    end
     local name = tostring(size)
     local fiber, path, entry = begin(kind, name, "")
     if not entry then
