@@ -7,7 +7,7 @@
  *   hex(bytes) -> text                               random(n) -> n bytes
  *   base64_encode(bytes) -> text                     base64_decode(text) -> bytes | nil
  *   log(level, message, fields)                      level "debug"|"info"|"warn"|"error"; fields { name, value, ... }
- *   log_is_on(level) -> boolean                      fault(name) -> error code name or nil
+ *   log_is_on(level) -> boolean                      fault(name) -> error code name or nil; debug builds only
  *   u32(number) -> 4 bytes, big-endian               shard, shards, version */
 #include "base/fault.h"
 #include "base/log.h"
@@ -212,6 +212,7 @@ static int log_is_on(lua_State *L)
     return 1;
 }
 
+#ifdef FH_FAULTS
 static int fault(lua_State *L)
 {
     int rc = fh_fault(luaL_checkstring(L, 1));
@@ -221,6 +222,7 @@ static int fault(lua_State *L)
     lua_pushstring(L, fh_error_name(rc));
     return 1;
 }
+#endif
 
 static int u32(lua_State *L)
 {
@@ -245,7 +247,9 @@ void fh_bind_system_open(lua_State *L)
                                          {"base64_decode", base64_decode},
                                          {"log", log_line},
                                          {"log_is_on", log_is_on},
+#ifdef FH_FAULTS
                                          {"fault", fault},
+#endif
                                          {"u32", u32},
                                          {NULL, NULL}};
     struct fh_vm *vm = fh_vm_of(L);
