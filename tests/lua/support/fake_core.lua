@@ -1,0 +1,288 @@
+-- SPDX-License-Identifier: MIT
+-- `require "flowhost.core"` in memory: nothing happens by itself. What the engine asked for waits until the
+-- spec lets it happen: `commit`, `answer`, `advance`, `deliver`. Store, system and JSON lie in files of their own.
+--
+--   fake.store, fake.calls (requests sent, in order), fake.log (lines), fake.faults (name -> how often passed)
+
+local fake_store = require "support.fake_store"
+local fake_system = require "support.fake_system"
+local json = require "support.json"
+
+local M = {}
+M.__index = M
+
+local function is_flow_source(source)
+    return source:sub(1, 1) == "@" and not source:find("flowhost/", 1, true)
+end
+
+local flow = {}
+
+local function finish(co, ok, ...)
+    if not ok then
+        return "error", (...), nil
+    end
+    return coroutine.status(co) == "suspended" and "yield" or "end", ...
+end
+
+function flow.resume(co, ...)
+    return finish(co, coroutine.resume(co, ...))
+end
+
+function flow.line()
+    for level = 2, 20 do
+        local info = debug.getinfo(level, "Sl")
+        if not info then
+            return ""
+        elseif is_flow_source(info.source) then
+            return info.source:sub(2) .. ":" .. info.currentline
+        end
+    end
+    return ""
+end
+
+-- timers -------------------------------------------------------------------------------------------
+
+local Timer = {}
+Timer.__index = Timer
+
+function Timer:stop()
+    self.fake.timers[self] = nil
+end
+
+local function bind_timer(fake)
+    return {
+        start = function(ms, token)
+            fake.last_timer = fake.last_timer + 1
+            local timer = setmetatable({
+                fake = fake, due = fake.clock.now + math.max(0, ms), order = fake.last_timer, token = token,
+            }, Timer)
+            fake.timers[timer] = true
+            return timer
+        end,
+        now_ms = function()
+            return fake.clock.now
+        end,
+        mono_us = function()
+            return fake.clock.now * 1000
+        end,
+    }
+end
+
+--- The timer that is due first, or nil.
+function M:next_timer()
+    local first
+    for timer in pairs(self.timers) do
+        if not first or timer.due < first.due or (timer.due == first.due and timer.order < first.order) then
+            first = timer
+        end
+    end
+    return first
+end
+
+--- Lets `ms` pass; timers fire in order, each at its own time.
+function M:advance(ms)
+    local till = self.clock.now + ms
+    while true do
+        local timer = self:next_timer()
+        if not timer or timer.due > till then
+            break
+        end
+        self.clock.now = math.max(self.clock.now, timer.due)
+        self.timers[timer] = nil
+        self:emit("timer", timer.token)
+    end
+    self.clock.now = till
+end
+
+-- client -------------------------------------------------------------------------------------------
+
+local Call = {}
+Call.__index = Call
+
+function Call:cancel()
+    self.is_cancelled = true
+    self.is_open = false
+end
+
+--- Value of a header that was sent.
+function Call:header(name)
+    for _, header in ipairs(self.headers) do
+        if header[1]:lower() == name:lower() then
+            return header[2]
+        end
+    end
+end
+
+local function bind_client(fake)
+    return {
+        start = function(o, token)
+            if fake.refuse_call then
+                return nil, fake.refuse_call, "refused"
+            end
+            local call = setmetatable({ token = token, is_open = true, at = #fake.store.log }, Call)
+            for name, value in pairs(o) do
+                call[name] = value
+            end
+            fake.calls[#fake.calls + 1] = call
+            return call
+        end,
+    }
+end
+
+--- Calls that wait for an answer, oldest first.
+function M:open_calls()
+    local open = {}
+    for _, call in ipairs(self.calls) do
+        if call.is_open then
+            open[#open + 1] = call
+        end
+    end
+    return open
+end
+
+--- Answers a call: (status, headers or nil, body) or a table as JSON body; or fails it: (code, detail).
+function M:answer(call, status, headers, body)
+    assert(call.is_open, "the call is not open")
+    call.is_open = false
+    if type(status) == "string" then
+        return self:emit("call", call.token, status, headers or status)
+    elseif type(body) == "table" then
+        body, headers = json.encode(body), headers or { ["content-type"] = "application/json" }
+    end
+    self:emit("call", call.token, nil, status, headers or {}, body or "")
+end
+
+-- requests that come in ----------------------------------------------------------------------------
+
+local Request = {}
+Request.__index = Request
+
+function Request:headers()
+    assert(not self.answered, "request was answered already")
+    return self.given_headers
+end
+
+function Request:query()
+    assert(not self.answered, "request was answered already")
+    return self.given_query
+end
+
+function Request.is_loopback()
+    return true
+end
+
+function Request:respond(status, headers, body)
+    assert(not self.answered, "request was answered already")
+    assert(type(status) == "number" and type(body) == "string", "status and body")
+    local by_name = {}
+    for i = 1, #headers, 2 do
+        assert(type(headers[i]) == "string" and type(headers[i + 1]) == "string", "headers are strings")
+        by_name[headers[i]:lower()] = headers[i + 1]
+    end
+    self.answered = { status = status, headers = by_name, body = body, at = #self.fake.store.log }
+    self.status, self.body = status, body
+end
+
+--- The answer's body, decoded.
+function Request:json()
+    assert(self.answered, "not answered yet")
+    return assert(json.decode(self.body))
+end
+
+--- Hands a request to the engine.
+---@param o { headers: table?, query: table?, body: string|table? }?
+function M:request(method, path, o)
+    o = o or {}
+    local body = o.body or ""
+    if type(body) == "table" then
+        body = json.encode(body)
+    end
+    local request = setmetatable({ fake = self, given_headers = o.headers or {}, given_query = o.query or {} }, Request)
+    self:emit("http", request, method, path, body)
+    return request
+end
+
+-- components of the program, mail ------------------------------------------------------------------
+
+local function bind_native(fake)
+    return {
+        has = function(name)
+            return fake.natives[name] ~= nil
+        end,
+        names = function()
+            local names = {}
+            for name in pairs(fake.natives) do
+                names[#names + 1] = name
+            end
+            table.sort(names)
+            return names
+        end,
+        call = function(name, input, token)
+            local code, text = fake.natives[name](input)
+            fake.mail[#fake.mail + 1] = { "native", token, code, text }
+        end,
+    }
+end
+
+local function bind_shard(fake)
+    return {
+        post = function(to, bytes)
+            local peer = assert(fake.peers[to], "no such shard")
+            peer.mail[#peer.mail + 1] = { "mail", fake.shard, bytes }
+        end,
+    }
+end
+
+--- Delivers mail; returns whether there was any.
+function M:deliver()
+    local mail = self.mail
+    self.mail = {}
+    for _, letter in ipairs(mail) do
+        self:emit(unpack(letter, 1, 4))
+    end
+    return #mail > 0
+end
+
+--- Commits what is queued and tells the engine; returns whether there was anything.
+function M:commit()
+    local events = self.store:commit()
+    for _, event in ipairs(events) do
+        self:emit("commit", event[1], event[2])
+    end
+    return #events > 0
+end
+
+--- What the program does for an event. `enter` makes this engine's modules the loaded ones (see world.lua).
+function M:emit(event, ...)
+    self:enter()
+    return assert(self.handlers[event], "no handler for " .. event)(...)
+end
+
+function M.enter() end
+
+---@param o table?  store, clock { now = ms }, seed, shard, shards, natives (name -> fn(input) -> code, text), peers
+function M.new(o)
+    o = o or {}
+    local fake = setmetatable({
+        store = o.store or fake_store.new(), clock = o.clock or { now = 1700000000000 }, shard = o.shard or 0,
+        natives = o.natives or {}, peers = o.peers or {}, handlers = {}, timers = {}, last_timer = 0, calls = {},
+        mail = {}, log = {}, faults = {},
+    }, M)
+    fake.peers[fake.shard] = fake
+    fake.core = {
+        json = json, flow = flow, store = fake.store:bind(), timer = bind_timer(fake), client = bind_client(fake),
+        native = bind_native(fake), shard = bind_shard(fake), http = {},
+        system = fake_system.new {
+            seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
+            on_fault = function(name)
+                fake.faults[name] = (fake.faults[name] or 0) + 1
+            end,
+        },
+        on = function(event, fn)
+            fake.handlers[event] = fn
+        end,
+    }
+    return fake
+end
+
+return M

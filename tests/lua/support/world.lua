@@ -1,0 +1,180 @@
+-- SPDX-License-Identifier: MIT
+-- A whole engine in memory: `world.new { files = { ["a.lua"] = text } }` loads the folder and recovers, as a shard
+-- does. Several may live side by side (shards, or before and after a crash): each has module tables of its own.
+--
+--   upstream(call) -> status, headers, body | code, detail | nil (no answer)    what `settle` answers calls with
+
+local fake_core = require "support.fake_core"
+local fake_store = require "support.fake_store"
+local json = require "support.json"
+
+local M = {}
+
+local World = setmetatable({}, { __index = fake_core })
+World.__index = World
+
+M.json = json
+
+local current
+
+local function is_ours(name)
+    return name:find "^flowhost%." ~= nil
+end
+
+--- Puts this engine's modules into package.loaded; the other's are kept with it.
+function World:enter()
+    if current == self then
+        return
+    end
+    local loaded = {}
+    for name, module in pairs(package.loaded) do
+        if is_ours(name) then
+            loaded[name] = module
+        end
+    end
+    for name in pairs(loaded) do
+        package.loaded[name] = nil
+    end
+    if current then
+        current.modules = loaded
+    end
+    for name, module in pairs(self.modules) do
+        package.loaded[name] = module
+    end
+    current = self
+end
+
+--- A module of this engine.
+function World:module(name)
+    self:enter()
+    return require(name)
+end
+
+local function default_upstream()
+    return 200, nil, { ok = true }
+end
+
+---@param o table  files, env, settings, upstream, and what fake_core.new takes
+function M.new(o)
+    local self = setmetatable(fake_core.new(o), World)
+    self.upstream = o.upstream or default_upstream
+    self.options = o
+    self.modules = { ["flowhost.core"] = self.core }
+    self:enter()
+    require "flowhost.boot"
+    local settings = { env = json.encode(o.env or {}), jit = "false", record_all = "false" }
+    for name, value in pairs(o.settings or {}) do
+        settings[name] = value
+    end
+    self.problems = self:emit("load", o.files, settings)
+    self:commit()
+    if o.before_start then
+        o.before_start(self)
+    end
+    self:emit "start"
+    return self
+end
+
+--- The engine after a crash: same folder, a store that holds the first `count` batches (default: all).
+---@param o { files: table?, seconds_later: number?, upstream: function? }?
+function World:crash(count, o)
+    o = o or {}
+    local options = {}
+    for name, value in pairs(self.options) do
+        options[name] = value
+    end
+    for name, value in pairs(o) do
+        options[name] = value
+    end
+    options.store = fake_store.new(self.store.log, count or #self.store.log)
+    options.clock = { now = self.clock.now + (o.seconds_later or 0) * 1000 }
+    options.seed = (self.options.seed or 1) + 1000
+    options.peers = {}
+    return M.new(options)
+end
+
+--- Answers one open call as the upstream says; false when none can be answered.
+local function answer_one(self)
+    local open = self:open_calls()
+    local first, last, by = 1, #open, 1
+    if self.options.is_reversed then
+        first, last, by = last, 1, -1
+    end
+    for i = first, last, by do
+        local status, headers, body = self.upstream(open[i])
+        if status then
+            self:answer(open[i], status, headers, body)
+            return true
+        end
+    end
+    return false
+end
+
+--- Lets everything happen that can, until nothing waits but what has no answer. Time passes from timer to timer.
+function World:settle()
+    for _ = 1, 1000000 do
+        local is_busy = self:commit() or self:deliver() or answer_one(self)
+        if not is_busy then
+            local timer = self:next_timer()
+            if not timer then
+                return
+            end
+            self:advance(math.max(0, timer.due - self.clock.now))
+        end
+    end
+    error "the world does not come to rest"
+end
+
+--- POST /v1/flows/NAME/runs
+---@param o { headers: table? }?
+function World:start(flow, input, o)
+    return self:request("POST", "/v1/flows/" .. flow .. "/runs", {
+        headers = o and o.headers, body = input ~= nil and json.encode(input) or "",
+    })
+end
+
+--- Starts a flow and lets it come to its end.
+function World:play(flow, input, o)
+    local request = self:start(flow, input, o)
+    self:settle()
+    return request
+end
+
+--- Ids of all stored runs, oldest first.
+function World:ids()
+    local ids = {}
+    for i, bytes in ipairs(self.store:keys(self.store.ids.runs, "")) do
+        ids[i] = self.core.system.id_text(bytes)
+    end
+    return ids
+end
+
+--- A run as the API shows it, or nil.
+function World:run(id)
+    local request = self:request("GET", "/v1/runs/" .. (id or self:ids()[1] or "?"))
+    return request.status == 200 and request:json() or nil
+end
+
+--- path -> entry in force; and all entries in order.
+function World:entries(id)
+    local journal = self:module "flowhost.engine.journal"
+    local list = assert(journal.load(self.core.system.id_bytes(id or self:ids()[1])))
+    return journal.index(list), list
+end
+
+--- Number of batches that were applied.
+function World:applied()
+    return #self.store.log
+end
+
+--- How many runs the engine still works on.
+function World:live_count()
+    return self:module("flowhost.engine.run").live_count
+end
+
+--- A flow file whose body is `text`: function(ctx, input) text end.
+function M.flow(text, options)
+    return ("return { %s run = function(ctx, input) %s end }"):format(options and options .. "," or "", text)
+end
+
+return M
