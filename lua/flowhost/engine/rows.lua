@@ -110,12 +110,13 @@ function M.decode(bytes, text)
     return row or { id = system.id_text(bytes), bytes = bytes, corrupt = true }
 end
 
---- What an idempotency key stands for: run bytes and input hash, or nil.
+--- What an idempotency key stands for: run bytes and input hash. nil when unknown; nil, code, detail when damaged.
 function M.read_idempotency(key)
-    local value = store.get(tables.idempotency, key)
+    local value, code, detail = store.get(tables.idempotency, key)
     if value then
         return value:sub(1, 16), value:sub(17)
     end
+    return nil, code, detail
 end
 
 return M

@@ -19,7 +19,6 @@ local fault = system.fault
 local M = {
     live = {},       -- id -> run
     live_count = 0,
-    by_key = {},     -- idempotency key -> live run that holds it
     keeps_all = false, -- setting record_all: flows with durable = "never" are kept as well
 }
 
@@ -39,9 +38,6 @@ end
 local function add_live(run)
     M.live[run.id] = run
     M.live_count = M.live_count + 1
-    if run.idempotency then
-        M.by_key[run.idempotency.key] = run
-    end
 end
 
 local function remove_live(run)
@@ -49,23 +45,17 @@ local function remove_live(run)
         M.live[run.id] = nil
         M.live_count = M.live_count - 1
     end
-    if run.idempotency and M.by_key[run.idempotency.key] == run then
-        M.by_key[run.idempotency.key] = nil
-    end
 end
 
---- Tells everybody who waits for the end. `answer` is nil when the run's own outcome is the answer. `outcome` stands
---- for the run when another one took its place.
-function M.answer_all(run, answer, outcome)
+--- Tells everybody who waits for the end. `answer` is nil when the run's own outcome is the answer.
+local function answer_all(run, answer)
     local waiters = run.waiters
     run.waiters = {}
     fault "engine.answer"
     for _, waiter in ipairs(waiters) do
-        waiter(outcome or run, answer)
+        waiter(run, answer)
     end
 end
-
-local answer_all = M.answer_all
 
 --- Nothing more happens in the run; what it has recorded is written, then those who wait are told.
 local function close(run, status)
