@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const int64_t max_ms = INT64_C(1000000000) * 1000;
+
 void fh_config_init(struct fh_config *config)
 {
     *config = (struct fh_config){NULL, 0, 0};
@@ -75,8 +77,36 @@ uint64_t fh_config_number(const struct fh_config *config, const char *name)
     return text ? strtoull(text, NULL, 10) : 0;
 }
 
+/* Not strtod, which reads 1.5 as 1 where the embedding program has set a locale with decimal commas.
+ * An exponent, as Lua writes it for the very large and the very small, only says which. */
+static int64_t parse_ms(const char *text)
+{
+    int64_t ms = 0;
+    int places = 0; /* 1: behind the point */
+    for (; (*text >= '0' && *text <= '9') || *text == '.'; text++) {
+        if (*text == '.' || places > 0) {
+            places++;
+        }
+        if (*text != '.' && places <= 4) {
+            ms = ms * 10 + (*text - '0');
+        } else if (places > 4) {
+            return ms + (*text >= '5');
+        }
+        if (ms > max_ms) {
+            return max_ms;
+        }
+    }
+    if (*text != '\0') {
+        return *text == 'e' && text[1] == '-' ? 0 : max_ms;
+    }
+    for (places = places > 0 ? places : 1; places < 4; places++) {
+        ms *= 10;
+    }
+    return ms < max_ms ? ms : max_ms;
+}
+
 int64_t fh_config_ms(const struct fh_config *config, const char *name)
 {
     const char *text = fh_config_text(config, name);
-    return text ? (int64_t)(strtod(text, NULL) * 1000) : 0;
+    return text ? parse_ms(text) : 0;
 }

@@ -24,4 +24,6 @@ const char *fh_config_text(const struct fh_config *config, const char *name);
 
 /* 0 when not set. */
 uint64_t fh_config_number(const struct fh_config *config, const char *name);
+
+/* Of a number of seconds, rounded; at most 10^9 seconds. */
 int64_t fh_config_ms(const struct fh_config *config, const char *name);
