@@ -14,10 +14,8 @@ local TITLES = {
 }
 
 --- Status of a run that did not succeed: whose fault it was shows in it.
-local BY_CODE = {
-    NETWORK = 502, HTTP_STATUS = 502, NOT_JSON = 502, TOO_LARGE = 502, TLS = 502, TIMEOUT = 504, DISK_FULL = 507,
-    IO = 503, CLOSED = 503, BROKEN = 409, CANCELLED = 409, IDEMPOTENCY_CONFLICT = 409,
-}
+local BY_CODE = { DISK_FULL = 507, IO = 503, CLOSED = 503, BROKEN = 409, CANCELLED = 409, IDEMPOTENCY_CONFLICT = 409 }
+local BY_CODE_OF_STEP = { NETWORK = 502, HTTP_STATUS = 502, NOT_JSON = 502, TOO_LARGE = 502, TLS = 502, TIMEOUT = 504 }
 
 ---@param fields table?  more members: run, step, errors, headers (extra headers, flat list)
 function M.send(request, status, code, detail, fields)
@@ -46,7 +44,8 @@ function M.send_run(request, run, flow_name)
     if err.code == "DISK_FULL" then
         headers = { "Retry-After", "5" }
     end
-    M.send(request, BY_CODE[err.code] or 500, err.code, detail, {
+    local status = BY_CODE[err.code] or err.step and BY_CODE_OF_STEP[err.code] or 500
+    M.send(request, status, err.code, detail, {
         run = not run.was_refused and run.id or nil, step = err.step, instance = flow_name, headers = headers,
     })
 end

@@ -3,6 +3,7 @@
 -- No pcall catches either. ctx.response(body, { status, headers }): answer the caller now; the run goes on.
 
 local error_object = require "flowhost.engine.error"
+local header = require "flowhost.ctx.header"
 local run_module = require "flowhost.engine.run"
 local step = require "flowhost.engine.step"
 
@@ -29,6 +30,11 @@ local function response(body, o)
     o = o or {}
     if o.status ~= nil and (type(o.status) ~= "number" or o.status < 200 or o.status > 599) then
         error_object.raise("INVALID", "ctx.response: status must be a number from 200 to 599")
+    elseif o.headers ~= nil and type(o.headers) ~= "table" then
+        error_object.raise("INVALID", "ctx.response: headers must be a table")
+    end
+    for name, value in pairs(o.headers or {}) do
+        header.check("ctx.response", name, value)
     end
     local answer = step.value("response", "", function()
         return { body = body, status = o.status or 200, headers = o.headers }

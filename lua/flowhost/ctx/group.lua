@@ -1,12 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- ctx.all{ fn, ... } -> as many values as functions, in order.
--- ctx.map(list, fn, { concurrency = n }) -> list of fn(item, index), in order; all at once unless n is given.
+-- ctx.map(list, fn, { concurrency = n }) -> list of fn(item, index), in order, nil as json.null; all at once unless n is
+-- given.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
 local group = require "flowhost.engine.group"
 
-local array = core.json.array
+local json = core.json
 
 local function all(functions)
     if type(functions) ~= "table" then
@@ -36,7 +37,12 @@ local function map(list, fn, o)
     local results = group.run("map", count, concurrency, function(branch)
         return fn(list[branch], branch)
     end)
-    return array(results)
+    for i = 1, count do
+        if results[i] == nil then
+            results[i] = json.null -- a list with holes has no length, nor a JSON form
+        end
+    end
+    return json.array(results)
 end
 
 return { all = all, map = map }

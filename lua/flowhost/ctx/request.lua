@@ -11,6 +11,7 @@
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
 local run_module = require "flowhost.engine.run"
+local header = require "flowhost.ctx.header"
 local step = require "flowhost.engine.step"
 local token = require "flowhost.engine.token"
 
@@ -107,11 +108,7 @@ local function build_headers(o, content_type)
             invalid("headers must be a table")
         end
         for _, name in ipairs(sorted_keys(given)) do
-            local value = tostring(given[name])
-            if not name:find "^[%w!#$%%&'*+.^_`|~-]+$" or value:find "[%z\r\n]" then
-                invalid(("the header '%s' must be a name and one line of text"):format(name:sub(1, 100)))
-            end
-            list[#list + 1] = { name, value }
+            list[#list + 1] = { name, header.check("ctx.request", name, given[name]) }
             has[name:lower()] = true
         end
     end

@@ -50,8 +50,21 @@ local LIMIT_TEXT = {
     MEMORY_LIMIT = "the flow needed more memory than it may have",
 }
 
+--- The innermost frame of a dead coroutine has lost its line; the message has it.
+local function add_lost_line(stack, co, files, raised)
+    local top = debug.getinfo(co, 0, "Sl")
+    local file = top and top.currentline < 0 and top.source:sub(2)
+    if file and files[file] and type(raised) == "string" and raised:sub(1, #file + 1) == file .. ":" then
+        local line = raised:match("^%d+", #file + 2)
+        if line then
+            table.insert(stack, 1, file .. ":" .. line)
+        end
+    end
+end
+
 local function to_error(fiber, raised, limit)
     local stack = M.stack_of(fiber.co, fiber.run.code)
+    add_lost_line(stack, fiber.co, fiber.run.code.files, raised)
     if limit then
         return error_object.new(limit, LIMIT_TEXT[limit], { stack = stack })
     end
