@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,9 +60,20 @@ static int serve(flowhost_config *config)
     return rc < 0 ? complain(rc, &error) : EXIT_DONE;
 }
 
+/* Without the slashes at its end. */
+static int length_of(const char *dir)
+{
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/') {
+        len--;
+    }
+    return (int)len;
+}
+
 static void print_problem(void *user, const char *file, int line, const char *message)
 {
-    printf("%s/%s:%d: %s\n", (const char *)user, file, line, message);
+    const char *dir = user;
+    printf("%.*s/%s:%d: %s\n", length_of(dir), dir, file, line, message);
 }
 
 /* check and run keep nothing behind and serve nothing. */
@@ -88,7 +100,7 @@ static int check(flowhost_config *config)
         rc = flowhost_load(host, dir, print_problem, (void *)dir, &error);
         flowhost_close(host);
     } else if (rc == FLOWHOST_E_USAGE) {
-        printf("%s/%s\n", dir, error.message);
+        printf("%.*s/%s\n", length_of(dir), dir, error.message);
         return EXIT_PROBLEMS;
     }
     if (rc < 0) {
@@ -155,7 +167,8 @@ static int run_flow(flowhost *host, flowhost_config *config)
     char path[512];
     snprintf(path, sizeof(path), "/v1/flows/%s/runs", flowhost_config_get(config, "flow"));
     struct reply result = ask(host, "POST", path, flowhost_config_get(config, "input"));
-    int code = result.status == 200 ? EXIT_DONE : EXIT_PROBLEMS;
+    bool is_good = result.status >= 200 && result.status < 300;
+    int code = is_good ? EXIT_DONE : EXIT_PROBLEMS;
     print(&result);
     print_steps(host);
     free(result.body);
