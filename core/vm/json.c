@@ -276,32 +276,29 @@ static int lua_encode_stored(lua_State *L)
     return rc == 0 ? 1 : 2;
 }
 
-static int join_into(lua_State *L, int count, struct fh_buf *buf, struct fh_error *err)
+/* "[" the values at 1..last, then `text` (data NULL: none) "]". */
+static int list_into(lua_State *L, int last, struct fh_slice text, struct fh_buf *buf,
+                     struct fh_error *err)
 {
-    int rc = 0;
-    for (int i = 1; rc == 0 && i < count; i++) {
-        rc = fh_buf_push_byte(buf, i == 1 ? '[' : ',');
-        if (rc == 0) {
-            rc = fh_json_encode(L, i, &stored, buf, err);
-        }
+    int rc = fh_buf_push_byte(buf, '[');
+    if (rc == 0) {
+        rc = fh_json_encode_range(L, 1, last, &stored, buf, err);
     }
-    struct fh_slice last = {.data = NULL};
-    last.data = luaL_checklstring(L, count, &last.len);
-    if (rc == 0 && (rc = fh_buf_push_byte(buf, count == 1 ? '[' : ',')) == 0 &&
-        (rc = fh_buf_push_slice(buf, last)) == 0) {
+    if (rc == 0 && text.data && last > 0) {
+        rc = fh_buf_push_byte(buf, ',');
+    }
+    if (rc == 0 && (rc = fh_buf_push_slice(buf, text)) == 0) {
         rc = fh_buf_push_byte(buf, ']');
     }
     return rc;
 }
 
-/* join(a, b, ..., text): the array of a, b, ... and of what `text` is the JSON of. */
-static int lua_join(lua_State *L)
+static int push_list(lua_State *L, int last, struct fh_slice text)
 {
-    struct fh_error err = {.code = 0, .detail = "too large"};
+    struct fh_error err = {.code = 0, .detail = "the JSON is too large"};
     int count = lua_gettop(L);
-    luaL_checktype(L, count, LUA_TSTRING);
     struct fh_buf *buf = take_buffer(L);
-    int rc = join_into(L, count, buf, &err);
+    int rc = list_into(L, last, text, buf, &err);
     if (rc == 0) {
         lua_pushlstring(L, buf->data, buf->len);
     } else {
@@ -309,6 +306,20 @@ static int lua_join(lua_State *L)
     }
     return_buffer(L, count + 1);
     return rc == 0 ? 1 : 2;
+}
+
+static int lua_list(lua_State *L)
+{
+    return push_list(L, lua_gettop(L), (struct fh_slice){NULL, 0});
+}
+
+static int lua_join(lua_State *L)
+{
+    struct fh_slice text = {NULL, 0};
+    int count = lua_gettop(L);
+    luaL_checktype(L, count, LUA_TSTRING);
+    text.data = lua_tolstring(L, count, &text.len);
+    return push_list(L, count - 1, text);
 }
 
 int fh_json_open(lua_State *L)
@@ -321,6 +332,7 @@ int fh_json_open(lua_State *L)
     /* Each has an output buffer of its own as upvalue. */
     static const luaL_Reg encoders[] = {{"encode", lua_encode},
                                         {"encode_stored", lua_encode_stored},
+                                        {"list", lua_list},
                                         {"join", lua_join},
                                         {NULL, NULL}};
     lua_createtable(L, 0, 12);

@@ -56,14 +56,19 @@ int fh_json_decode(lua_State *L, struct fh_slice text, const struct fh_json_limi
 int fh_json_encode(lua_State *L, int index, const struct fh_json_limits *limits, struct fh_buf *out,
                    struct fh_error *err);
 
+/* The same for the values at first..last (absolute indexes), with commas between them. */
+int fh_json_encode_range(lua_State *L, int first, int last, const struct fh_json_limits *limits,
+                         struct fh_buf *out, struct fh_error *err);
+
 /* Pushes the array metatable. */
 void fh_json_push_array_metatable(lua_State *L);
 
-/* luaopen-style: pushes { encode, decode, encode_stored, decode_stored, join, null, array, is_array, array_mt }:
+/* luaopen-style: pushes { encode, decode, encode_stored, decode_stored, list, join, null, array, is_array, array_mt }:
  * encode(v, o), decode(s, o), array(t), is_array(t).
  * encode and decode raise on nothing (but want of memory) and return nil, message. o: { any_bytes, pretty,
  * max_depth }. encode writes up to 64 MiB. array marks `t` (default: a new table) and returns it; it raises when t is no
  * table or has another metatable. is_array(t): encode would write `t` as an array.
  * encode_stored(v), decode_stored(s): as the engine keeps its documents (any bytes, 32 levels deeper, no options to
- * read). join(a, b, ..., text): the text of the array of a, b, ... and of what `text` is the JSON of. */
+ * read). list(a, b, ...): the text of the array of its arguments. join(a, b, ..., text): the same, but the last
+ * argument is JSON text that is spliced in. */
 int fh_json_open(lua_State *L);

@@ -470,10 +470,26 @@ static int fail_output(struct encoder *e, int rc)
     }
 }
 
-int fh_json_encode(lua_State *L, int index, const struct fh_json_limits *limits, struct fh_buf *out,
-                   struct fh_error *err)
+/* The values at first..last with commas between them. */
+static int encode_range(struct encoder *e, int first, int last)
 {
     static const struct fh_json_place root = {.up = NULL};
+    if (!lua_checkstack(e->L, LEVEL_SLOTS)) {
+        return fail(e, FH_E_TOO_LARGE, &root, "finds no room on the Lua stack");
+    }
+    int rc = 0;
+    for (int index = first; rc == 0 && index <= last; index++) {
+        rc = index > first ? push_byte(e, ',') : 0;
+        if (rc == 0) {
+            rc = encode_value(e, index, &root);
+        }
+    }
+    return rc;
+}
+
+int fh_json_encode_range(lua_State *L, int first, int last, const struct fh_json_limits *limits,
+                         struct fh_buf *out, struct fh_error *err)
+{
     int top = lua_gettop(L);
     size_t start = out->len;
     struct fh_error own_err;
@@ -487,15 +503,19 @@ int fh_json_encode(lua_State *L, int index, const struct fh_json_limits *limits,
         .err = err ? err : &own_err,
     };
     e.err->code = 0;
-    if (!lua_checkstack(L, LEVEL_SLOTS)) {
-        return fail(&e, FH_E_TOO_LARGE, &root, "finds no room on the Lua stack");
-    }
-    int absolute = index > 0 || index <= LUA_REGISTRYINDEX ? index : top + index + 1;
-    int rc = encode_value(&e, absolute, &root);
+    int rc = encode_range(&e, first, last);
     if (rc != 0) {
         out->len = start;
         fail_output(&e, rc);
     }
     lua_settop(L, top);
     return rc;
+}
+
+int fh_json_encode(lua_State *L, int index, const struct fh_json_limits *limits, struct fh_buf *out,
+                   struct fh_error *err)
+{
+    bool is_absolute = index > 0 || index <= LUA_REGISTRYINDEX;
+    int absolute = is_absolute ? index : lua_gettop(L) + index + 1;
+    return fh_json_encode_range(L, absolute, absolute, limits, out, err);
 }

@@ -15,8 +15,11 @@ local M = {}
 
 local JOURNAL = store.tables.journal
 
---- Text of one entry: encode(path, kind, name, hash, line, started, ended, attempts, state, value); value is JSON text.
+--- Text of one entry: encode(path, kind, name, hash, line, started, ended, attempts, state, text); the value as JSON text.
 M.encode = json.join
+
+--- The same with the value itself.
+M.encode_value = json.list
 
 function M.key(run_bytes, chunk)
     return run_bytes .. system.u32(chunk)

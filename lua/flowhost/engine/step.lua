@@ -21,20 +21,22 @@ local M = {}
 
 local encode, decode = json.encode_stored, json.decode_stored
 
---- JSON text of a result, and the value as it would come back from the journal: live and replayed are the same.
-function M.normalize(value)
+local IS_PLAIN = { string = true, boolean = true, ["nil"] = true }
+
+--- A result as it would come back from the journal, so that live and replayed are the same: true, value, JSON text (nil
+--- for a plain value, which needs none). false, reason when JSON cannot hold it.
+local function normalize(value)
     local kind = type(value)
-    if value == nil or value == json.null then
-        return "null", nil
+    if IS_PLAIN[kind] or (kind == "number" and value - value == 0) then
+        return true, value
+    elseif value == json.null then
+        return true, nil
     end
     local text, reason = encode(value)
     if not text then
-        return nil, reason
+        return false, reason
     end
-    if kind == "table" then
-        value = decode(text)
-    end
-    return text, value
+    return true, decode(text), text
 end
 
 local function current_fiber(kind)
@@ -127,7 +129,8 @@ local function open_scope(run, scope)
     end
 end
 
-local function record(fiber, path, kind, name, hash, line, started, state, text)
+--- `text` is the value's JSON; without it `value` is a plain value.
+local function record(fiber, path, kind, name, hash, line, started, state, text, value)
     local run = fiber.run
     local ended = timer.now_ms()
     fiber.now = ended
@@ -137,8 +140,10 @@ local function record(fiber, path, kind, name, hash, line, started, state, text)
     open_scope(run, fiber.scope)
     run.recorded = run.recorded + 1
     run.trailing_error = state == "e" and (run.trailing_error or path) or nil
-    run.pending[#run.pending + 1] =
-        journal.encode(path, kind, name, hash, line or find_line(), started, ended, 1, state, text)
+    line = line or find_line()
+    run.pending[#run.pending + 1] = text
+        and journal.encode(path, kind, name, hash, line, started, ended, 1, state, text)
+        or journal.encode_value(path, kind, name, hash, line, started, ended, 1, state, value)
 end
 
 local function record_error(fiber, path, kind, name, hash, line, started, err)
@@ -172,11 +177,11 @@ function M.value(kind, name, produce)
         return replay(fiber, entry)
     end
     local started = timer.now_ms()
-    local text, value = M.normalize(produce())
-    if not text then
+    local is_json, value, text = normalize(produce())
+    if not is_json then
         error_object.raise("NOT_JSON", kind .. ": " .. value)
     end
-    record(fiber, path, kind, name, "", nil, started, "k", text)
+    record(fiber, path, kind, name, "", nil, started, "k", text, value)
     return value
 end
 
@@ -313,6 +318,16 @@ local function on_raise(raised)
     return error_object.from_raised(raised, fiber and fiber_module.stack_of(nil, fiber.run.code, 2))
 end
 
+--- Steps in a row share one table: most last no longer than a call.
+local function enter_scope(fiber, path, kind, name, hash, line, started)
+    local scope = fiber.spare_scope or {}
+    fiber.spare_scope = nil
+    scope.path, scope.kind, scope.name, scope.hash, scope.line = path, kind, name, hash, line
+    scope.started, scope.n, scope.logs, scope.prefix, scope.parent = started, 0, 0, nil, fiber.scope
+    fiber.scope = scope
+    return scope
+end
+
 --- Runs fn() as a step: recorded once it has ended, its own steps nested below.
 function M.scoped(kind, name, arguments, fn)
     local is_recorded = fiber_module.current and fiber_module.current.run.durable ~= "never"
@@ -324,16 +339,14 @@ function M.scoped(kind, name, arguments, fn)
     local started = entry and entry.started or timer.now_ms()
     local line = is_recorded and find_line() or ""
     local outer = fiber.scope
-    fiber.scope = {
-        path = path, kind = kind, name = name, hash = hash, line = line, started = started, n = 0, logs = 0,
-        parent = outer, is_open = entry ~= nil or not is_recorded,
-    }
+    local scope = enter_scope(fiber, path, kind, name, hash, line, started)
+    scope.is_open = entry ~= nil or not is_recorded
     local ok, result = xpcall(fn, on_raise)
-    fiber.scope = outer
-    local text, value
+    fiber.scope, fiber.spare_scope = outer, scope
+    local is_json, value, text
     if ok then
-        text, value = M.normalize(result)
-        if not text then
+        is_json, value, text = normalize(result)
+        if not is_json then
             ok, result = false, error_object.new("NOT_JSON", ("%s '%s' returned what JSON cannot hold: %s"):format(
                 kind, name, value))
         end
@@ -342,7 +355,7 @@ function M.scoped(kind, name, arguments, fn)
         record_error(fiber, path, kind, name, hash, line, started, result)
         error(result, 0)
     end
-    record(fiber, path, kind, name, hash, line, started, "k", text)
+    record(fiber, path, kind, name, hash, line, started, "k", text, value)
     return value
 end
 
@@ -357,7 +370,7 @@ function M.log(level, message)
     end
     run.log_count = (run.log_count or 0) + 1
     if run.log_count <= 1000 then
-        record(fiber, path, "log", level, "", nil, fiber.now, "k", encode(message))
+        record(fiber, path, "log", level, "", nil, fiber.now, "k", nil, message)
     end
     return true
 end
