@@ -16,8 +16,7 @@
  * One host may be open per data folder. All functions are called on the thread that opened the host, except those
  * marked "any thread". Callbacks run on the host's threads and must not block. Functions return 0 or a negative
  * FLOWHOST_E_* and fill `error` (which may be NULL) with a sentence. */
-#ifndef FLOWHOST_H
-#define FLOWHOST_H
+#pragma once
 
 #include <stddef.h>
 
@@ -121,6 +120,4 @@ FLOWHOST_API const char *flowhost_version(void);
 
 #ifdef __cplusplus
 }
-#endif
-
 #endif
