@@ -327,6 +327,14 @@ int fh_commit_push(struct fh_commit *commit, struct fh_batch *batch)
     return rc;
 }
 
+bool fh_commit_has_failed(struct fh_commit *commit)
+{
+    pthread_mutex_lock(&commit->lock);
+    bool has_failed = commit->failed != 0;
+    pthread_mutex_unlock(&commit->lock);
+    return has_failed;
+}
+
 void fh_commit_stop(struct fh_commit *commit)
 {
     pthread_mutex_lock(&commit->lock);

@@ -47,5 +47,7 @@ int fh_commit_start(struct fh_commit *commit, const struct fh_env *env, struct f
 /* Takes the batch, or frees it and returns FH_E_CLOSED or the sticky failure. */
 int fh_commit_push(struct fh_commit *commit, struct fh_batch *batch);
 
+bool fh_commit_has_failed(struct fh_commit *commit);
+
 /* Finishes what is queued (see fh_store_close) and ends the thread. */
 void fh_commit_stop(struct fh_commit *commit);

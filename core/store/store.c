@@ -99,6 +99,11 @@ bool fh_store_is_full(struct fh_store *store)
     return store->commit.is_full;
 }
 
+bool fh_store_has_failed(struct fh_store *store)
+{
+    return fh_commit_has_failed(&store->commit);
+}
+
 void fh_store_get_stats(struct fh_store *store, struct fh_store_stats *stats)
 {
     *stats = (struct fh_store_stats){

@@ -86,6 +86,9 @@ int fh_store_submit_wait(struct fh_store *store, struct fh_batch *batch);
 /* True while the last attempt to commit met a full disk. Any thread. */
 bool fh_store_is_full(struct fh_store *store);
 
+/* True once writing has failed: every later batch fails, only a restart helps. Any thread. */
+bool fh_store_has_failed(struct fh_store *store);
+
 /* Time of the oldest batch still waiting etc. is not kept; these are counters since open. */
 struct fh_store_stats {
     uint64_t commits;

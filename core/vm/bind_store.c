@@ -8,7 +8,7 @@
  *   batch:submit(token) -> true | nil, code, detail      event "commit"(token, code or nil)
  *   get(table, key) -> value | nil, code or nil, detail  code is nil when there is no such key
  *   scan(table, { prefix, after, reverse, limit }) -> keys, values, count   a damaged value is false
- *   is_full() -> boolean            stats() -> { commits, batches, bytes } */
+ *   is_full(), has_failed() -> boolean                   stats() -> { commits, batches, bytes } */
 #include "store/store.h"
 
 #include "base/log.h"
@@ -243,6 +243,12 @@ static int is_full(lua_State *L)
     return 1;
 }
 
+static int has_failed(lua_State *L)
+{
+    lua_pushboolean(L, fh_store_has_failed(fh_vm_of(L)->context.store));
+    return 1;
+}
+
 static int stats(lua_State *L)
 {
     struct fh_store_stats numbers;
@@ -267,8 +273,9 @@ void fh_bind_store_open(lua_State *L)
                                        {"submit", batch_submit},
                                        {"__gc", batch_gc},
                                        {NULL, NULL}};
-    static const luaL_Reg functions[] = {{"batch", batch},     {"get", get},     {"scan", scan},
-                                         {"is_full", is_full}, {"stats", stats}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"batch", batch},           {"get", get},     {"scan", scan}, {"is_full", is_full},
+        {"has_failed", has_failed}, {"stats", stats}, {NULL, NULL}};
     static const char *const names[] = {
 #define FH_TABLE_NAME(symbol, name) name,
         FH_TABLE_LIST(FH_TABLE_NAME)

@@ -21,6 +21,8 @@ end
 local function readyz(request)
     if start.is_draining then
         return problem.send(request, 503, "DRAINING", "the host is closing down")
+    elseif store.has_failed() then
+        return problem.send(request, 503, "IO", "the store cannot be written: check the disk, then restart")
     elseif store.is_full() then
         return problem.send(request, 503, "DISK_FULL", "no space left for the data folder")
     end
