@@ -253,7 +253,7 @@ remote.on("recover", function(arguments, reply)
     end
     -- the store refused it: nothing has changed, the run is suspended as before
     run.waiters[1] = function(failed)
-        if failed.was_refused then
+        if failed.has_commit_failed then
             reply { status = failed.error.code == "DISK_FULL" and 507 or 503, code = failed.error.code,
                 detail = failed.error.message }
         end
@@ -280,7 +280,7 @@ remote.on("cancel", function(arguments, reply)
         return conflict(reply, run, "running or suspended")
     end
     run.waiters[#run.waiters + 1] = function(ended)
-        if ended.was_refused then
+        if ended.has_commit_failed then
             return reply { status = 503, code = ended.error.code, detail = ended.error.message }
         end
         reply {}

@@ -36,7 +36,8 @@ end
 
 local pump
 
-local function on_branch_end(group, branch, ok, value)
+local function on_branch_end(group, branch, fiber, ok, value)
+    group.fiber.now = math.max(group.fiber.now, fiber.now)
     group.left = group.left - 1
     group.running = group.running - 1
     if ok then
@@ -61,8 +62,8 @@ function pump(group)
         local branch = group.next
         group.next = branch + 1
         group.running = group.running + 1
-        local fiber = fiber_module.new(run, group.body, group.path .. "." .. branch .. ".", function(_, ok, value)
-            on_branch_end(group, branch, ok, value)
+        local fiber = fiber_module.new(run, group.body, group.path .. "." .. branch .. ".", function(ended, ok, value)
+            on_branch_end(group, branch, ended, ok, value)
         end, group.fiber)
         fiber.scope.parent = group.fiber.scope
         fiber_module.resume(fiber, branch)

@@ -135,7 +135,8 @@ local function on_commit_failed(run, code)
     run.error = error_object.new(code, code == "DISK_FULL"
         and "no space left for the data folder: the run was not taken"
         or "the store cannot be written (" .. code .. ")")
-    run.was_refused = true
+    run.has_commit_failed = true
+    run.was_refused = run.stored_status == nil
     answer_all(run)
 end
 

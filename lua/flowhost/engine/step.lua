@@ -133,13 +133,16 @@ end
 local function record(fiber, path, kind, name, hash, line, started, state, text, value)
     local run = fiber.run
     local ended = timer.now_ms()
-    fiber.now = ended
+    -- as a replay will find it, which never lets recorded time run backwards
+    fiber.now = math.max(fiber.now, ended)
     if run.durable == "never" then
         return
     end
     open_scope(run, fiber.scope)
     run.recorded = run.recorded + 1
-    run.trailing_error = state == "e" and (run.trailing_error or path) or nil
+    if kind ~= "log" then
+        run.trailing_error = state == "e" and (run.trailing_error or path) or nil
+    end
     line = line or find_line()
     run.pending[#run.pending + 1] = text
         and journal.encode(path, kind, name, hash, line, started, ended, 1, state, text)

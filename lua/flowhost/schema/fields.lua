@@ -157,6 +157,9 @@ end
 --- Checks and completes `input` in place. nil when it holds, else a list of { pointer, message }.
 function M.check(request, input)
     local errors = {}
+    if type(input) ~= "table" then
+        return { { pointer = "", message = "must be a JSON object" } }
+    end
     for _, block in ipairs(BLOCKS) do
         local rules = request[block]
         if rules and next(rules) then
