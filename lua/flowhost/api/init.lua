@@ -50,7 +50,11 @@ function M.drain()
 end
 
 core.on("http", function(request, method, path, body)
-    return router.dispatch(flow_routes, request, method, path, body)
+    local ok, raised = xpcall(router.dispatch, debug.traceback, flow_routes, request, method, path, body)
+    if not ok then
+        pcall(problem.send, request, 500, "INTERNAL", "an error of the host itself, its log says more")
+        error(raised, 0)
+    end
 end)
 
 return M

@@ -7,6 +7,7 @@
 
 local core = require "flowhost.core"
 local caller_module = require "flowhost.api.caller"
+local journal = require "flowhost.engine.journal"
 local problem = require "flowhost.api.problem"
 local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
@@ -18,6 +19,15 @@ local M = {}
 
 local undecided = {} -- stored key -> list of the requests that wait
 
+--- What ctx.response gave in a run that is over.
+local function find_response(run_bytes)
+    for _, entry in ipairs(journal.load(run_bytes) or {}) do
+        if entry.kind == "response" and entry.state == "k" then
+            return entry.value
+        end
+    end
+end
+
 --- Another shard asks for the end of a stored run that is, or was, worked on here.
 remote.on("outcome", function(arguments, reply)
     local function tell(run, answer)
@@ -25,7 +35,9 @@ remote.on("outcome", function(arguments, reply)
             was_refused = run.was_refused }
     end
     local live = run_module.live[arguments.id]
-    if live then
+    if live and live.response then
+        return tell(live, live.response)
+    elseif live then
         live.waiters[#live.waiters + 1] = tell
         return
     end
@@ -34,7 +46,7 @@ remote.on("outcome", function(arguments, reply)
         return tell { status = "unknown", error = { code = code or "NO_RUN", message = detail or "no such run" } }
     end
     row.output_json = json.encode_stored(row.output)
-    tell(row)
+    tell(row, find_response(row.bytes))
 end)
 
 --- Answers with the outcome of the run that holds the key.

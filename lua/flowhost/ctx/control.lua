@@ -7,6 +7,8 @@ local header = require "flowhost.ctx.header"
 local run_module = require "flowhost.engine.run"
 local step = require "flowhost.engine.step"
 
+local MAX_HEADERS = 60 -- the server takes 64, some are added
+
 local function stop(reason)
     reason = reason == nil and "" or tostring(reason)
     step.current_fiber("stop")
@@ -33,8 +35,13 @@ local function response(body, o)
     elseif o.headers ~= nil and type(o.headers) ~= "table" then
         error_object.raise("INVALID", "ctx.response: headers must be a table")
     end
+    local count = 0
     for name, value in pairs(o.headers or {}) do
         header.check("ctx.response", name, value)
+        count = count + 1
+    end
+    if count > MAX_HEADERS then
+        error_object.raise("INVALID", ("ctx.response: more than %d headers"):format(MAX_HEADERS))
     end
     local answer = step.value("response", "", function()
         return { body = body, status = o.status or 200, headers = o.headers }

@@ -303,6 +303,7 @@ function M.respond(run, answer)
     if not run.has_responded then
         run.has_responded = true
         commit.when_durable(run, function()
+            run.response = answer
             answer_all(run, answer)
         end)
     end
