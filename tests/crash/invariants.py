@@ -69,7 +69,8 @@ def check_sent(world, disk):
         hold(sent.epoch <= world.recorded.get(sent.key, sent.epoch), "sent again though recorded", sent)
         hold(sent.epoch <= world.ended.get(sent.run, sent.epoch), "sent though its run had ended", sent)
         last = attempts.get(sent.key)
-        hold(last is None or last.epoch < sent.epoch, "sent twice by one process", last, sent)
+        hold(last is None or last.epoch < sent.epoch or (world.recovers and last.is_refused),
+             "sent twice by one process", last, sent)
         attempts[sent.key] = sent
     for sent in attempts.values():
         entry = disk.journal.get(sent.run, {}).get(sent.path)
@@ -101,7 +102,7 @@ def check_answer_on_disk(disk, answer):
 def remember(world, disk):
     for run, by_path in disk.journal.items():
         for path in by_path:
-            if disk.is_recorded(run, path):
+            if disk.is_recorded(run, path) and not (world.recovers and by_path[path]["state"] == "e"):
                 world.recorded.setdefault(f"{run}/{path}", world.epoch)
     for run, row in disk.runs.items():
         if row["status"] in TERMINAL:

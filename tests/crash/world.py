@@ -43,10 +43,11 @@ DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 # --- the outside services -----------------------------------------------------------------------------------------
 
 class Sent:
-    """One request that a host sent: key "run/path", the epoch it came in, the id it was (or would be) answered."""
+    """One request that a host sent: key "run/path", the epoch it came in, the id it was (or would be) answered,
+    whether it was refused instead."""
 
-    def __init__(self, epoch, request, answer_id):
-        self.epoch, self.answer_id, self.at = epoch, answer_id, time.monotonic()
+    def __init__(self, epoch, request, answer_id, is_refused):
+        self.epoch, self.answer_id, self.is_refused = epoch, answer_id, is_refused
         self.key = request.headers["Idempotency-Key"]
         self.run, self.path = self.key.split("/", 1)
         self.body = request.json
@@ -56,10 +57,10 @@ class Sent:
 
 
 class Services(Upstream):
-    """Three services in one; each answer has another id. gate: answers wait for it."""
+    """Three services in one; each answer has another id. gate: answers wait for it; refused: paths that get 503."""
 
     def __init__(self, world):
-        self.world, self.sent, self.gate = world, [], threading.Event()
+        self.world, self.sent, self.gate, self.refused = world, [], threading.Event(), set()
         self.accepted, self.closed = 0, 0
         self.gate.set()
         super().__init__(self.reply)
@@ -85,9 +86,12 @@ class Services(Upstream):
             return 200, {}
         with self.lock:
             answer_id = len(self.sent) + 1
-            self.sent.append(Sent(self.world.epoch, request, answer_id))
+            is_refused = request.path in self.refused
+            self.sent.append(Sent(self.world.epoch, request, answer_id, is_refused))
         self.gate.wait()
         time.sleep(0.001)  # as long as a near service takes
+        if is_refused:
+            return 503, {"id": answer_id}
         return 201, {"id": answer_id, "service": request.path}
 
     def drain(self):
@@ -239,6 +243,7 @@ class World:
         self.answers, self.unexpected, self.asked = [], [], {}
         self.recorded, self.ended = {}, {}   # request key, run id -> the epoch at whose end the disk showed it so
         self.disk, self.log, self.host, self.note = None, "", None, ""
+        self.recovers = False   # whether the test recovers runs: then failed steps may be sent again
         self.services = Services(self)
 
     def __enter__(self):
