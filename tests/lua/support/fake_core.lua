@@ -144,6 +144,7 @@ end
 function M:answer(call, status, headers, body)
     assert(call.is_open, "the call is not open")
     call.is_open = false
+    call.answered_at = #self.store.log
     if type(status) == "string" then
         return self:emit("call", call.token, status, headers or status)
     elseif type(body) == "table" then

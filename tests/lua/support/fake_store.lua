@@ -187,6 +187,9 @@ function M:bind()
         is_full = function()
             return self.is_full
         end,
+        has_failed = function()
+            return self.refuses ~= nil
+        end,
         stats = function()
             return { commits = self.commits, batches = #self.log, bytes = 0 }
         end,

@@ -348,6 +348,15 @@ function M.join(...)
     return "[" .. concat(parts, ",") .. "]"
 end
 
+--- list(a, b, ...): the array of the arguments, nil among them.
+function M.list(...)
+    local parts = { ... }
+    for i = 1, select("#", ...) do
+        parts[i] = assert(M.encode_stored(parts[i]))
+    end
+    return "[" .. concat(parts, ",") .. "]"
+end
+
 function M.array(list)
     if list == nil then
         list = {}

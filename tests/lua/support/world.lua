@@ -3,6 +3,8 @@
 -- does. Several may live side by side (shards, or before and after a crash): each has module tables of its own.
 --
 --   upstream(call) -> status, headers, body | code, detail | nil (no answer)    what `settle` answers calls with
+--   is_reversed: the newest call first   answers_together: all open calls before the next commit
+--   before_start(world): after the folder is loaded, before runs are recovered
 
 local fake_core = require "support.fake_core"
 local fake_store = require "support.fake_store"
@@ -20,6 +22,17 @@ local current
 local function is_ours(name)
     return name:find "^flowhost%." ~= nil
 end
+
+-- Each engine runs the module files anew, but they are read and compiled once.
+local chunks = {}
+
+table.insert(package.loaders, 2, function(name)
+    if is_ours(name) and not chunks[name] then
+        local path = package.searchpath(name, package.path)
+        chunks[name] = path and assert(loadfile(path))
+    end
+    return chunks[name]
+end)
 
 --- Puts this engine's modules into package.loaded; the other's are kept with it.
 function World:enter()
@@ -93,27 +106,31 @@ function World:crash(count, o)
     return M.new(options)
 end
 
---- Answers one open call as the upstream says; false when none can be answered.
-local function answer_one(self)
+--- Answers one open call as the upstream says, or with `answers_together` all that are open; false when none can be.
+local function answer_calls(self)
     local open = self:open_calls()
     local first, last, by = 1, #open, 1
     if self.options.is_reversed then
         first, last, by = last, 1, -1
     end
+    local is_any = false
     for i = first, last, by do
         local status, headers, body = self.upstream(open[i])
-        if status then
+        if status and open[i].is_open then
             self:answer(open[i], status, headers, body)
-            return true
+            is_any = true
+            if not self.options.answers_together then
+                break
+            end
         end
     end
-    return false
+    return is_any
 end
 
 --- Lets everything happen that can, until nothing waits but what has no answer. Time passes from timer to timer.
 function World:settle()
     for _ = 1, 1000000 do
-        local is_busy = self:commit() or self:deliver() or answer_one(self)
+        local is_busy = self:commit() or self:deliver() or answer_calls(self)
         if not is_busy then
             local timer = self:next_timer()
             if not timer then
