@@ -24,6 +24,10 @@ static const char failed_body[] =
     "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,"
     "\"code\":\"INTERNAL\",\"detail\":\"the host failed to answer; see its log\"}";
 
+static const char closed_body[] =
+    "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
+    "\"code\":\"CLOSED\",\"detail\":\"the host closed before it could answer\"}";
+
 /* A request of fh_vm_request. */
 struct local {
     struct fh_slice method;
@@ -60,11 +64,21 @@ static void answer(struct box *box, int status, const struct fh_http_header *hea
     }
 }
 
-static void answer_failed(struct box *box)
+static void answer_problem(struct box *box, int status, const char *body)
 {
     const struct fh_http_header type = {FH_SLICE_LIT("Content-Type"),
                                         FH_SLICE_LIT("application/problem+json")};
-    answer(box, 500, &type, 1, fh_slice_from(failed_body));
+    answer(box, status, &type, 1, fh_slice_from(body));
+}
+
+/* Lua did not. */
+static void answer_failed(const struct fh_vm *vm, struct box *box)
+{
+    if (vm->is_muted) {
+        answer_problem(box, 503, closed_body);
+    } else {
+        answer_problem(box, 500, failed_body);
+    }
 }
 
 static struct box *check_box(lua_State *L)
@@ -176,7 +190,7 @@ static int request_gc(lua_State *L)
         if (!fh_vm_of(L)->is_muted) {
             fh_log(FH_LOG_ERROR, "a request was dropped without an answer");
         }
-        answer_failed(box);
+        answer_failed(fh_vm_of(L), box);
     }
     return 0;
 }
@@ -201,7 +215,7 @@ static void arrive(struct fh_vm *vm, struct arrival *arrival)
     fh_vm_emit(vm, FH_EVENT_HTTP, push_arrival, arrival);
     if (!arrival->is_taken) {
         struct box box = {arrival->http, arrival->local};
-        answer_failed(&box);
+        answer_failed(vm, &box);
     }
 }
 
