@@ -60,6 +60,8 @@ class Damage(unittest.TestCase):
         """It cannot go on, and says so; it can be ended."""
         status, _, problem = host.request("POST", f"/v1/runs/{run}/recover")
         self.assertEqual((status, problem["code"]), (500, "CORRUPT"))
+        status, _, body = host.request("POST", f"/v1/runs/{run}/cancel", {"reason": "damaged"})
+        self.assertEqual((status, body["status"], body["reason"]), (202, "cancelled", "damaged"))
 
     def test_journal_of_an_ended_run(self):
         with World() as world:

@@ -272,10 +272,7 @@ remote.on("cancel", function(arguments, reply)
             return conflict(reply, row, "running or suspended")
         end
         local code = catalog.find_code(row) or { files = {}, on_error = "suspend" }
-        run = run_module.load(row, code)
-        if not run then
-            return reply { status = 500, code = "CORRUPT", detail = "the journal of this run is damaged" }
-        end
+        run = run_module.load(row, code) or run_module.load_broken(row)
     elseif run.is_over then
         return conflict(reply, run, "running or suspended")
     end

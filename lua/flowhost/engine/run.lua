@@ -271,13 +271,18 @@ function M.cancel(run, reason)
     close(run, "cancelled")
 end
 
---- A run that cannot even be replayed (its code or journal is unreadable) waits for a person.
-function M.park_broken(row, err)
+--- A run that cannot even be replayed (its code or journal is unreadable): it can be parked or ended, nothing else.
+function M.load_broken(row)
     local run = row
     run.code = { files = {} }
     run.input_json = json.encode_stored(run.input == nil and json.null or run.input)
     prepare(run)
-    M.suspend(run, err)
+    return run
+end
+
+--- Lets such a run wait for a person.
+function M.park_broken(row, err)
+    M.suspend(M.load_broken(row), err)
 end
 
 --- Calls fn once the run is durable; not when it was refused (then its waiters are told).
