@@ -176,8 +176,14 @@ class Answer:
         return f"<{self.kind} {self.status} {self.run} {self.body}>"
 
 
+BODIES = {
+    "register": lambda n: {"body": {"phone": f"1380000{n:04}"}},
+    "early": lambda n: {"body": {"number": n}},
+}
+
+
 def keyed(flow, key, number, headers=None):
-    body = {"body": {"phone": f"1380000{number:04}"}} if flow == "register" else {"number": number}
+    body = BODIES.get(flow, lambda n: {"number": n})(number)
     return flow, key, "POST", f"/v1/flows/{flow}/runs", body, {"Idempotency-Key": key, **(headers or {})}
 
 
@@ -189,6 +195,7 @@ REQUESTS = {
     "async": lambda n, key: keyed("mixed", key, n, {"Prefer": "respond-async"}),
     "unkeyed": lambda n, key: ("mixed", None, "POST", "/v1/flows/mixed/runs", {"number": n},
                                {"Prefer": "respond-async"}),
+    "early keyed": lambda n, key: keyed("early", key, n),
     "early": lambda n, key: ("early", None, "POST", "/early", {"number": n}, {}),
 }
 KINDS = list(REQUESTS)
