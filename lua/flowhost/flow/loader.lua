@@ -6,6 +6,7 @@
 --   flow:    name, file, version, release (hash), description, http { method, path }, request, durable, on_error, code
 --   code:    files, env, on_error, main(run), component(run, name) -> body | nil     what a run needs
 
+local fields = require "flowhost.schema.fields"
 local source = require "flowhost.flow.source"
 
 local M = {}
@@ -35,6 +36,11 @@ local function is_flow(path)
     return true
 end
 
+--- Not a flow itself, but what flows use.
+local function is_part(path)
+    return (path:find "^components/" or path:find "^lib/") and path:find "%.lua$" and not path:find "_test%.lua$"
+end
+
 --- What a chunk exports: the function to run and the table of options (empty for a plain function).
 local function instantiate(chunk, env)
     setfenv(chunk, env)
@@ -62,6 +68,7 @@ local function check_fields(options)
     elseif options.on_error and not ON_ERROR[options.on_error] then
         return ("on_error = '%s': use \"suspend\" or \"fail\""):format(options.on_error)
     end
+    return options.request and fields.find_problem(options.request)
 end
 
 local function parse_route(text)
@@ -129,10 +136,10 @@ local function add_flow(release, file, chunk, fn, options, o)
         if not route then
             return add_problem(release, file, 1, reason)
         end
-        local key = options.http
+        local key = options.http:gsub("{%w+(%+?)}", "{%1}") -- whatever the parameters are called
         local other = release.routes[key]
         if other then
-            return add_problem(release, file, 1, ("http = '%s' is taken by %s"):format(key, other))
+            return add_problem(release, file, 1, ("http = '%s' is taken by %s"):format(options.http, other))
         end
         release.routes[key] = file
     end
@@ -187,7 +194,7 @@ function M.load(files, o)
     local release = { hash = o.hash, env = o.env, files = {}, flows = {}, routes = {}, problems = {} }
     local paths = sorted_paths(files)
     for _, path in ipairs(paths) do
-        if path ~= "host.lua" and path:find "%.lua$" and not path:find "_test%.lua$" then
+        if is_flow(path) or is_part(path) then
             local chunk, reason = source.compile(files[path], "@" .. path, { jit = o.is_jit })
             if chunk then
                 release.files[path] = chunk

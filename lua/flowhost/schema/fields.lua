@@ -121,10 +121,6 @@ local function check_field(errors, pointer, rule, holder, name)
         return
     end
     local check_type = rule.type and TYPES[rule.type]
-    if rule.type and not check_type then
-        local type_name = tostring(rule.type)
-        return add(errors, pointer, ("has the unknown type '%s' in the flow's request block"):format(type_name))
-    end
     if check_type then
         local typed, reason = check_type(value)
         if typed == nil then
@@ -151,6 +147,54 @@ function check_map(errors, pointer, rules, holder)
     table.sort(names)
     for _, name in ipairs(names) do
         check_field(errors, pointer .. "/" .. name, rules[name], holder, name)
+    end
+end
+
+local RULE = { type = "string", required = "boolean", default = "any", min = "number", max = "number", minLen = "number",
+    maxLen = "number", enum = "table", attribute = "table" }
+
+local find_in_rules
+
+local function find_in_rule(place, rule)
+    if type(rule) ~= "table" then
+        return ("%s must be a table of rules such as { type = \"string\" }"):format(place)
+    end
+    for name, value in pairs(rule) do
+        local expected = RULE[name]
+        if not expected then
+            return ("%s has the unknown rule '%s'"):format(place, tostring(name))
+        elseif expected ~= "any" and type(value) ~= expected then
+            return ("%s.%s must be a %s"):format(place, name, expected)
+        end
+    end
+    if rule.type and not TYPES[rule.type] then
+        return ("%s has the unknown type '%s'"):format(place, rule.type)
+    end
+    return rule.attribute and find_in_rules(place .. ".attribute", rule.attribute)
+end
+
+function find_in_rules(place, rules)
+    for name, rule in pairs(rules) do
+        local problem = type(name) ~= "string" and place .. " must have names of fields as its keys"
+            or find_in_rule(place .. "." .. name, rule)
+        if problem then
+            return problem
+        end
+    end
+end
+
+--- What is wrong with a request block itself, as a sentence; nil when it can be used.
+function M.find_problem(request)
+    for name, rules in pairs(request) do
+        if name ~= "query" and name ~= "header" and name ~= "body" then
+            return ("request has the unknown part '%s': use query, header, body"):format(tostring(name))
+        elseif type(rules) ~= "table" then
+            return ("request.%s must be a table of fields"):format(name)
+        end
+        local problem = find_in_rules("request." .. name, rules)
+        if problem then
+            return problem
+        end
     end
 end
 
