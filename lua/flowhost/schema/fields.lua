@@ -150,8 +150,8 @@ function check_map(errors, pointer, rules, holder)
     end
 end
 
-local RULE = { type = "string", required = "boolean", default = "any", min = "number", max = "number", minLen = "number",
-    maxLen = "number", enum = "table", attribute = "table" }
+local RULE = { type = "string", required = "boolean", default = "any", min = "number", max = "number",
+    minLen = "number", maxLen = "number", enum = "table", attribute = "table" }
 
 local find_in_rules
 
