@@ -2,6 +2,8 @@
 -- The error object: what ctx verbs raise, what a failed step records, what a run ends with.
 -- A table { code, message, retryable, cause, step, status, data, stack } that prints as "CODE: message".
 
+local json = require("flowhost.core").json
+
 local M = {}
 
 local FIELDS = { "code", "message", "retryable", "cause", "step", "status", "data", "stack" }
@@ -59,16 +61,42 @@ function M.from_plain(plain)
     return setmetatable(err, metatable)
 end
 
+local TYPES = { code = "string", message = "string", step = "string", redo = "table" }
+
+local function only_texts(list)
+    local texts = {}
+    for _, value in ipairs(list) do
+        texts[#texts + 1] = type(value) == "string" and value or nil
+    end
+    return texts
+end
+
+--- A flow may write anything into an error: what the host relies on is put right, what JSON cannot hold is left out.
+local function clean(err)
+    for field, expected in pairs(TYPES) do
+        if type(err[field]) ~= expected then
+            err[field] = nil
+        end
+    end
+    for _, field in ipairs(FIELDS) do
+        if not json.encode(err[field]) then
+            err[field] = nil
+        end
+    end
+    err.redo = err.redo and only_texts(err.redo)
+    err.code, err.message = err.code or "LUA_ERROR", err.message or "error without a message"
+    return err
+end
+
 --- Any raised value as an error object. A flow's own table { code =, message = } keeps both.
 ---@param stack string[]?
 function M.from_raised(value, stack)
     if M.is(value) then
         value.stack = value.stack or stack
-        return value
+        return clean(value)
     end
     if type(value) == "table" and type(value.message) == "string" then
-        local code = type(value.code) == "string" and value.code or "LUA_ERROR"
-        return M.new(code, value.message, { stack = stack, data = value.data })
+        return clean(M.new(value.code, value.message, { stack = stack, data = value.data }))
     end
     local message = type(value) == "string" and value or "error value is a " .. type(value)
     return M.new("LUA_ERROR", message, { stack = stack })
