@@ -15,6 +15,9 @@ local M = {}
 
 local JOURNAL = store.tables.journal
 
+-- As json.decode_stored, with room for the two arrays around a value as deep as json.encode_stored writes.
+local AS_STORED = { any_bytes = true, max_depth = 168 }
+
 --- Text of one entry: encode(path, kind, name, hash, line, started, ended, attempts, state, text); the value as JSON text.
 M.encode = json.join
 
@@ -42,7 +45,7 @@ function M.load(run_bytes)
             return nil, values
         end
         for i = 1, count do
-            local list = values[i] and json.decode_stored(values[i])
+            local list = values[i] and json.decode(values[i], AS_STORED)
             if not list then
                 return nil, ("table journal, key %s is damaged"):format(system.hex(keys[i]))
             end
