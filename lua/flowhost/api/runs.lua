@@ -16,10 +16,12 @@ local tables = store.tables
 local M = {}
 
 local JSON_HEADERS = { "Content-Type", "application/json" }
+-- room for what stands around stored values
+local DEEP = { max_depth = 192 }
 local DEFAULT_LIMIT, MAX_LIMIT, MAX_SCANNED = 50, 1000, 20000
 
 local function send(request, status, value)
-    request:respond(status, JSON_HEADERS, json.encode(value) .. "\n")
+    request:respond(status, JSON_HEADERS, json.encode(value, DEEP) .. "\n")
 end
 
 --- The stored row, or nil after a 404 (or 500 for a damaged one) was sent.
