@@ -215,6 +215,34 @@ describe("record and replay", function()
         assert.same({ { one = 1 }, { ok = true } }, again:run().output)
     end)
 
+    it("give the deepest values back that are taken", function()
+        local w = world.new {
+            files = { ["a.lua"] = flow [[
+                local function nest(depth)
+                    local t = {}
+                    for _ = 2, depth do t = { t } end
+                    return t
+                end
+                local deepest
+                for depth = 120, 200 do
+                    local ok, err = pcall(ctx.step, "nest", function() return nest(depth) end)
+                    if not ok and err.code ~= "NOT_JSON" then error(err) end
+                    deepest = ok and depth or deepest
+                end
+                local ok = pcall(ctx.component, "deep")
+                ctx.request { url = "http://u/1" }
+                return deepest
+            ]] },
+            natives = { deep = function() return nil, ("["):rep(150) .. ("]"):rep(150) end },
+        }
+        local body = w:play("a").body
+        assert.is_true(tonumber(body) >= 120)
+        local again = w:crash(w:applied() - 1)
+        again:settle()
+        assert.equal(body, world.json.encode(again:run().output))
+        assert.equal(200, again:request("GET", "/v1/runs/" .. again:ids()[1] .. "/steps").status)
+    end)
+
     it("run a step again that had begun and not ended", function()
         local w = world.new { files = { ["a.lua"] = flow [[
             return ctx.step("s", function() return ctx.request { url = "http://u/1" }.n end)
