@@ -100,8 +100,8 @@ class BadRequests(HostCase):
             self.assertEqual({word.strip() for word in answer.headers["Allow"].split(",")}, allow, path)
 
     def test_no_http(self):
-        for noise in (b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 100, b"GET\r\n\r\n",
-                      b"GET /things HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"POST /raw HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"):
+        for noise in (b"hello\r\n\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"GET /things HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+                      b"POST /raw HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"):
             with socket.create_connection(("127.0.0.1", self.host.port), SECONDS) as sock:
                 sock.settimeout(SECONDS)
                 sock.sendall(noise)
@@ -112,7 +112,8 @@ class BadRequests(HostCase):
             self.assertTrue(got == b"" or b" 400 " in got.split(b"\r\n")[0], (noise, got))
 
     def test_a_caller_who_hangs_up(self):
-        for part in (b"POST /raw HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", b"GET /thi"):
+        for part in (b"POST /raw HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", b"GET /thi",
+                     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 100):
             with socket.create_connection(("127.0.0.1", self.host.port), SECONDS) as sock:
                 sock.sendall(part)
 
