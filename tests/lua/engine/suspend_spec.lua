@@ -378,7 +378,8 @@ describe("errors", function()
 
     it("that a flow has spoilt do no harm", function()
         for _, field in ipairs { "code", "message", "step", "data", "cause", "stack", "redo", "status" } do
-            for _, value in ipairs { "nil", "print", "{}", "{ print }", "5", "setmetatable({}, { __index = error })" } do
+            for _, value in ipairs { "nil", "print", "{}", "{ print }", "5", "setmetatable({}, { __index = error })" }
+            do
                 local w = new(([[
                     local _, err = pcall(ctx.request, { url = "http://u/bad" })
                     err.%s = %s

@@ -248,7 +248,7 @@ end
 function M:commit()
     local events = self.store:commit()
     for _, event in ipairs(events) do
-        self:emit("commit", event[1], event[2])
+        event.owner:emit("commit", event.token, event.code)
     end
     return #events > 0
 end
@@ -271,7 +271,7 @@ function M.new(o)
     }, M)
     fake.peers[fake.shard] = fake
     fake.core = {
-        json = json, flow = flow, store = fake.store:bind(), timer = bind_timer(fake), client = bind_client(fake),
+        json = json, flow = flow, store = fake.store:bind(fake), timer = bind_timer(fake), client = bind_client(fake),
         native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,

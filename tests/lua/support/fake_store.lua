@@ -90,7 +90,8 @@ function M.new(log, count)
     return store
 end
 
---- Applies what is queued and returns the events { token, code }. With a full disk intake is refused, the rest is held.
+--- Applies what is queued and returns the events { token, code, owner }. With a full disk intake is refused, the rest is
+--- held.
 function M:commit()
     local queue, events, held = self.queue, {}, {}
     self.queue = held
@@ -109,7 +110,7 @@ function M:commit()
                 apply(self.tables, batch.ops)
                 self.log[#self.log + 1] = batch.ops
             end
-            events[#events + 1] = { batch.token, code }
+            events[#events + 1] = { token = batch.token, code = code, owner = batch.owner }
         end
     end
     return events
@@ -168,12 +169,12 @@ local function scan(store, table_id, o)
     return found, values, #found
 end
 
---- core.store
-function M:bind()
+--- core.store of one shard; `owner` comes back with the events of its batches.
+function M:bind(owner)
     return {
         tables = self.ids,
         batch = function()
-            return setmetatable({ store = self, ops = {} }, Batch)
+            return setmetatable({ store = self, ops = {}, owner = owner }, Batch)
         end,
         get = function(table_id, key)
             if self:is_damaged(table_id, key) then

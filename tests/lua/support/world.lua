@@ -127,19 +127,55 @@ local function answer_calls(self)
     return is_any
 end
 
---- Lets everything happen that can, until nothing waits but what has no answer. Time passes from timer to timer.
+local function is_busy(self)
+    for _, shard in pairs(self.peers) do
+        if shard:commit() or shard:deliver() or answer_calls(shard) then
+            return true
+        end
+    end
+    return false
+end
+
+--- Lets the first timer of all shards fire; false when there is none.
+local function pass_time(self)
+    local first
+    for _, shard in pairs(self.peers) do
+        local timer = shard:next_timer()
+        if timer and (not first or timer.due < first.due) then
+            first = timer
+        end
+    end
+    if first then
+        first.fake:advance(math.max(0, first.due - self.clock.now))
+    end
+    return first ~= nil
+end
+
+--- Lets everything happen that can, on all shards, until nothing waits but what has no answer. Time passes from timer
+--- to timer.
 function World:settle()
     for _ = 1, 1000000 do
-        local is_busy = self:commit() or self:deliver() or answer_calls(self)
-        if not is_busy then
-            local timer = self:next_timer()
-            if not timer then
-                return
-            end
-            self:advance(math.max(0, timer.due - self.clock.now))
+        if not is_busy(self) and not pass_time(self) then
+            return
         end
     end
     error "the world does not come to rest"
+end
+
+--- As many shards over one store, by number from 0.
+function M.shards(count, o)
+    local shards = {}
+    local shared = { store = o.store or fake_store.new(), clock = { now = 1700000000000 }, peers = {}, shards = count }
+    for i = 0, count - 1 do
+        local options = { shard = i, seed = i + 1 }
+        for _, from in ipairs { o, shared } do
+            for name, value in pairs(from) do
+                options[name] = value
+            end
+        end
+        shards[i] = M.new(options)
+    end
+    return shards
 end
 
 --- POST /v1/flows/NAME/runs
