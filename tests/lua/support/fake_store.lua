@@ -90,8 +90,8 @@ function M.new(log, count)
     return store
 end
 
---- Applies what is queued and returns the events { token, code, owner }. With a full disk intake is refused, the rest is
---- held.
+--- Applies what is queued and returns the events { token, code, owner }. With a full disk intake is refused, the rest
+--- is held.
 function M:commit()
     local queue, events, held = self.queue, {}, {}
     self.queue = held
