@@ -16,9 +16,13 @@ flows folder, FLOWHOST_* in the environment (FLOWHOST_MAX_BODY=1m), options.
 Exit codes: 0 ended as asked, 1 found problems (check) or the run did not succeed
 (run), 2 wrong usage, 3 could not start, 4 could not reach the host.]]
 
+local function option_name(setting)
+    return "--" .. setting:gsub("_", "-")
+end
+
 local function add_settings(command)
     for _, row in ipairs(settings.LIST) do
-        local option = command:option("--" .. row[1]:gsub("_", "-")):target(row[1]):argname "VALUE"
+        local option = command:option(option_name(row[1])):target(row[1]):argname "VALUE"
         option:description(("%s (%s)"):format(row[4], row[2]))
     end
 end
@@ -111,7 +115,8 @@ function M.parse(words)
         if result[name] ~= nil then
             local checked, reason = settings.check(name, result[name])
             if not checked then
-                return nil, { usage = "flowhost: option --" .. reason .. "\n" }
+                local sentence = reason:gsub("^[%w_]+", option_name)
+                return nil, { usage = "flowhost: option " .. sentence .. "\n" }
             end
             options[name] = checked
         end
