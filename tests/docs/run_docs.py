@@ -134,7 +134,7 @@ def clean(text):
 
 # --- running ------------------------------------------------------------------------------------------------------
 
-SERVES = re.compile(r"^(\./dev run|(?:\S*/)?flowhost (?!run\b|check\b|version\b|help\b|-)\S+)")
+SERVES = re.compile(r"(\./dev run|flowhost flows/?)$")
 
 
 def split_commands(block):
