@@ -24,16 +24,26 @@ end
 
 local BOOLEANS = { ["true"] = true, ["false"] = false, ["1"] = true, ["0"] = false }
 
+--- The number a value is or spells, nil for "nan" and "inf", which Lua takes for numbers and JSON does not. Integers of
+--- 64 bits (cdata) stay what they are.
+local function to_number(value)
+    if type(value) == "cdata" then
+        return value
+    end
+    local number = type(value) ~= "table" and tonumber(value)
+    return number and number - number == 0 and number or nil
+end
+
 local TYPES = {
     int = function(value)
-        local number = tonumber(value)
-        if number and type(value) ~= "table" and number == math.floor(number) then
+        local number = to_number(value)
+        if number and (type(number) == "cdata" or number == math.floor(number)) then
             return number
         end
         return nil, "must be a whole number"
     end,
     float = function(value)
-        local number = type(value) ~= "table" and tonumber(value)
+        local number = to_number(value)
         if number then
             return number
         end
@@ -88,7 +98,7 @@ local function in_enum(value, enum)
 end
 
 local function check_bounds(rule, value)
-    if type(value) == "number" then
+    if type(value) == "number" or type(value) == "cdata" then
         if rule.min and value < rule.min then
             return ("must be at least %s"):format(rule.min)
         elseif rule.max and value > rule.max then
@@ -108,13 +118,29 @@ local function add(errors, pointer, message)
     errors[#errors + 1] = { pointer = pointer, message = message }
 end
 
+local function copy(value)
+    if type(value) ~= "table" then
+        return value
+    end
+    local own = {}
+    for key, inner in pairs(value) do
+        own[key] = copy(inner)
+    end
+    return own
+end
+
+--- What stands before a field's name in a pointer, with the name (RFC 6901).
+local function pointer_to(pointer, name)
+    return pointer .. "/" .. name:gsub("~", "~0"):gsub("/", "~1")
+end
+
 local check_map
 
 local function check_field(errors, pointer, rule, holder, name)
     local value = holder[name]
     if is_null(value) then
         if rule.default ~= nil then
-            holder[name] = rule.default
+            holder[name] = copy(rule.default) -- the run may write into it
         elseif rule.required then
             add(errors, pointer, "is required")
         end
@@ -146,12 +172,30 @@ function check_map(errors, pointer, rules, holder)
     end
     table.sort(names)
     for _, name in ipairs(names) do
-        check_field(errors, pointer .. "/" .. name, rules[name], holder, name)
+        check_field(errors, pointer_to(pointer, name), rules[name], holder, name)
     end
 end
 
 local RULE = { type = "string", required = "boolean", default = "any", min = "number", max = "number",
     minLen = "number", maxLen = "number", enum = "table", attribute = "table" }
+
+--- Whether a default can be part of an input.
+local function is_plain(value, depth)
+    local kind = type(value)
+    if kind == "number" then
+        return value - value == 0
+    elseif kind ~= "table" then
+        return kind == "string" or kind == "boolean"
+    elseif depth > 20 then
+        return false
+    end
+    for key, inner in pairs(value) do
+        if (type(key) ~= "string" and not is_list(value)) or not is_plain(inner, depth + 1) then
+            return false
+        end
+    end
+    return true
+end
 
 local find_in_rules
 
@@ -169,6 +213,9 @@ local function find_in_rule(place, rule)
     end
     if rule.type and not TYPES[rule.type] then
         return ("%s has the unknown type '%s'"):format(place, rule.type)
+    end
+    if rule.default ~= nil and not is_plain(rule.default, 1) then
+        return place .. ".default must be a value that JSON can hold"
     end
     return rule.attribute and find_in_rules(place .. ".attribute", rule.attribute)
 end
