@@ -218,10 +218,10 @@ end
 
 local function to_integer(digits)
     local number = tonumber(digits)
-    if math.abs(number) <= MAX_EXACT then
+    local plain = gsub(digits, "^%-", "")
+    if math.abs(number) < MAX_EXACT or plain == "9007199254740992" then
         return number
     end
-    local plain = gsub(digits, "^%-", "")
     local limit = sub(digits, 1, 1) == "-" and "9223372036854775808" or "9223372036854775807"
     if #plain < 19 or (#plain == 19 and plain <= limit) then
         return (loadstring("return " .. digits .. "LL")())
