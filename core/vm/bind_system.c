@@ -146,10 +146,15 @@ static int base64_value(char c)
     return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static int base64_decode(lua_State *L)
 {
     struct fh_slice in = fh_bind_slice(L, 1);
-    while (in.len > 0 && in.data[in.len - 1] == '=') {
+    while (in.len > 0 && (in.data[in.len - 1] == '=' || is_space(in.data[in.len - 1]))) {
         in.len--;
     }
     luaL_Buffer out;
@@ -158,7 +163,7 @@ static int base64_decode(lua_State *L)
     int have = 0;
     size_t digits = 0;
     for (size_t i = 0; i < in.len; i++) {
-        if (strchr(" \t\r\n", in.data[i]) && in.data[i]) {
+        if (is_space(in.data[i])) {
             continue;
         }
         int value = base64_value(in.data[i]);
