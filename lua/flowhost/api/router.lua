@@ -8,43 +8,50 @@ local problem = require "flowhost.api.problem"
 
 local M = {}
 
-local exact = {}    -- path -> method -> handler
-local patterns = {} -- { pattern, names, methods }
+local PARAMETER = "{([%w_]+)(%+?)}"
 
 --- "/a/{id}/{rest+}" as a Lua pattern and its capture names.
 local function compile(path)
-    local names = {}
-    local pattern = path:gsub("[%-%.%+%[%]%(%)%$%^%%%?%*]", function(char)
-        return char == "+" and "+" or "%" .. char
-    end)
-    pattern = pattern:gsub("{(%w+)(%+?)}", function(name, several)
+    local parts, names, at = {}, {}, 1
+    while true do
+        local first, last, name, several = path:find(PARAMETER, at)
+        parts[#parts + 1] = path:sub(at, first and first - 1):gsub("%p", "%%%0")
+        if not first then
+            return "^" .. table.concat(parts) .. "$", names
+        end
+        parts[#parts + 1] = several == "+" and "(.+)" or "([^/]+)"
         names[#names + 1] = name
-        return several == "+" and "(.+)" or "([^/]+)"
-    end)
-    return "^" .. pattern .. "$", names
+        at = last + 1
+    end
 end
 
---- A table of routes that can be asked: `match(path)` -> methods, captures.
+--- exact: path -> methods; patterns: { pattern, methods }; methods: method -> { handler, names of its captures }.
 function M.new_table()
     return { exact = {}, patterns = {} }
 end
 
-function M.add_to(routes, method, path, handler)
-    if not path:find("{", 1, true) then
-        routes.exact[path] = routes.exact[path] or {}
-        routes.exact[path][method] = handler
-        return
-    end
-    local pattern, names = compile(path)
+local function methods_at(routes, pattern)
     for _, entry in ipairs(routes.patterns) do
         if entry.pattern == pattern then
-            entry.methods[method] = handler
-            return
+            return entry.methods
         end
     end
-    routes.patterns[#routes.patterns + 1] = { pattern = pattern, names = names, methods = { [method] = handler } }
+    local entry = { pattern = pattern, methods = {} }
+    routes.patterns[#routes.patterns + 1] = entry
+    return entry.methods
 end
 
+function M.add_to(routes, method, path, handler)
+    if path:find(PARAMETER) then
+        local pattern, names = compile(path)
+        methods_at(routes, pattern)[method] = { handler = handler, names = names }
+        return
+    end
+    routes.exact[path] = routes.exact[path] or {}
+    routes.exact[path][method] = { handler = handler }
+end
+
+--- The methods of a path and what its parameters stand for, in order.
 local function match(routes, path)
     local methods = routes.exact[path]
     if methods then
@@ -53,16 +60,23 @@ local function match(routes, path)
     for _, entry in ipairs(routes.patterns) do
         local found = { path:match(entry.pattern) }
         if found[1] then
-            local captures = {}
-            for i, name in ipairs(entry.names) do
-                captures[name] = found[i]
-            end
-            return entry.methods, captures
+            return entry.methods, found
         end
     end
 end
 
-local own = { exact = exact, patterns = patterns }
+local function name_captures(names, found)
+    if not names then
+        return nil
+    end
+    local captures = {}
+    for i, name in ipairs(names) do
+        captures[name] = found[i]
+    end
+    return captures
+end
+
+local own = M.new_table()
 
 --- Adds a route of the host itself.
 function M.add(method, path, handler)
@@ -84,24 +98,24 @@ end
 --- Hands the request to its handler, or answers 404 or 405.
 ---@param flow_routes table?  routes of the active release; asked first, they cannot lie under the host's prefixes
 function M.dispatch(flow_routes, request, method, path, body)
-    local methods, captures
+    local methods, found
     if flow_routes then
-        methods, captures = match(flow_routes, path)
+        methods, found = match(flow_routes, path)
     end
     if not methods then
-        methods, captures = match(own, path)
+        methods, found = match(own, path)
     end
     if not methods then
         return problem.send(request, 404, "NO_ROUTE", ("no route %s"):format(path))
     end
-    local handler = methods[method] or (method == "HEAD" and methods.GET)
-    if not handler then
+    local route = methods[method] or (method == "HEAD" and methods.GET)
+    if not route then
         local allow = allow_of(methods)
         local detail = ("%s does not take %s, but %s"):format(path, method, allow)
         return problem.send(request, 405, "METHOD_NOT_ALLOWED", detail,
             { headers = { "Allow", allow } })
     end
-    return handler(request, captures, method, path, body)
+    return route.handler(request, name_captures(route.names, found), method, path, body)
 end
 
 return M

@@ -85,7 +85,13 @@ end
 --- The routes of a release's flows.
 function M.routes_of(release, router)
     local routes = router.new_table()
-    for _, flow in pairs(release.flows) do
+    local names = {}
+    for name in pairs(release.flows) do
+        names[#names + 1] = name
+    end
+    table.sort(names) -- where patterns overlap, the first one matches: on every shard the same
+    for _, name in ipairs(names) do
+        local flow = release.flows[name]
         if flow.http then
             router.add_to(routes, flow.http.method, flow.http.path, function(...)
                 return handle_route(flow, ...)

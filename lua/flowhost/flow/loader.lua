@@ -136,7 +136,7 @@ local function add_flow(release, file, chunk, fn, options, o)
         if not route then
             return add_problem(release, file, 1, reason)
         end
-        local key = options.http:gsub("{%w+(%+?)}", "{%1}") -- whatever the parameters are called
+        local key = options.http:gsub("{[%w_]+(%+?)}", "{%1}") -- whatever the parameters are called
         local other = release.routes[key]
         if other then
             return add_problem(release, file, 1, ("http = '%s' is taken by %s"):format(options.http, other))
