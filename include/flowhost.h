@@ -35,10 +35,10 @@ typedef struct flowhost_config flowhost_config;
 typedef struct flowhost_call flowhost_call;
 
 enum {
-    FLOWHOST_E_USAGE = -1,   /* wrong option or setting */
-    FLOWHOST_E_START = -2,   /* data folder, port, listen rule */
+    FLOWHOST_E_USAGE = -1, /* wrong option or setting */
+    FLOWHOST_E_START = -2, /* data folder, port, listen rule */
     FLOWHOST_E_MEMORY = -3,
-    FLOWHOST_E_FOLDER = -4   /* the flows folder cannot be read */
+    FLOWHOST_E_FOLDER = -4 /* the flows folder cannot be read */
 };
 
 typedef struct flowhost_error {
@@ -60,21 +60,23 @@ FLOWHOST_API const char *flowhost_config_get(const flowhost_config *config, cons
 
 /* Reads the words of flowhost's own command line. Sets "command" and its arguments ("dir", "flow", "input"). 1: it was
  * a question such as --help and has been answered on stdout; FLOWHOST_E_USAGE: `error` says what is wrong. */
-FLOWHOST_API int flowhost_config_parse(flowhost_config *config, int argc, char **argv, flowhost_error *error);
+FLOWHOST_API int flowhost_config_parse(flowhost_config *config, int argc, char **argv,
+                                       flowhost_error *error);
 
 /* --- the host -------------------------------------------------------------------------------------- */
 
 /* Opens the store and the shards. host.lua of the folder in setting "dir", if given, is taken into account.
  * `config` may be freed afterwards. */
-FLOWHOST_API int flowhost_open(flowhost **host, const flowhost_config *config, flowhost_error *error);
+FLOWHOST_API int flowhost_open(flowhost **host, const flowhost_config *config,
+                               flowhost_error *error);
 
 /* A file that cannot be used; `line` begins at 1. */
 typedef void (*flowhost_on_problem)(void *user, const char *file, int line, const char *message);
 
 /* Loads the flows of a folder (NULL: none), takes up unfinished runs and begins to serve. Once per host. Returns the
  * number of problems found, each of which was reported; the other files are served. */
-FLOWHOST_API int flowhost_load(flowhost *host, const char *dir, flowhost_on_problem on_problem, void *user,
-                               flowhost_error *error);
+FLOWHOST_API int flowhost_load(flowhost *host, const char *dir, flowhost_on_problem on_problem,
+                               void *user, flowhost_error *error);
 
 /* Turns until flowhost_stop; running work then has the time of setting "drain_timeout" to end. */
 FLOWHOST_API int flowhost_run(flowhost *host);
@@ -99,8 +101,9 @@ typedef void (*flowhost_on_answer)(void *user, int status, const char *body, siz
 
 /* A request to the host's own HTTP API without a connection: start runs ("POST", "/v1/flows/NAME/runs"), read, recover
  * or cancel them. `on_answer` runs once, during this call or later, on this thread. */
-FLOWHOST_API int flowhost_request(flowhost *host, const char *method, const char *path, const char *body, size_t len,
-                                  flowhost_on_answer on_answer, void *user);
+FLOWHOST_API int flowhost_request(flowhost *host, const char *method, const char *path,
+                                  const char *body, size_t len, flowhost_on_answer on_answer,
+                                  void *user);
 
 /* --- components in C --------------------------------------------------------------------------------- */
 
@@ -110,7 +113,8 @@ FLOWHOST_API int flowhost_request(flowhost *host, const char *method, const char
 typedef void (*flowhost_component)(void *user, const char *input, size_t len, flowhost_call *call);
 
 /* Before flowhost_load. `name` is copied. */
-FLOWHOST_API int flowhost_register(flowhost *host, const char *name, flowhost_component component, void *user);
+FLOWHOST_API int flowhost_register(flowhost *host, const char *name, flowhost_component component,
+                                   void *user);
 
 /* Any thread; `call` is gone afterwards. The result is JSON. The error's code is a name such as "CARD_DECLINED". */
 FLOWHOST_API void flowhost_call_return(flowhost_call *call, const char *json, size_t len);

@@ -61,7 +61,9 @@ int fh_config_put(struct fh_config *config, const char *name, const char *value)
         free(own_name);
         return FH_E_NO_MEMORY;
     }
-    config->pairs[config->count++] = (struct fh_pair){own_name, fh_slice_from(copy)};
+    pair = &config->pairs[config->count++];
+    pair->name = own_name;
+    pair->value = fh_slice_from(copy);
     return 0;
 }
 

@@ -39,7 +39,9 @@ static int add(struct fh_files *files, const char *path, struct fh_buf *content)
     if (!own_path) {
         return FH_E_NO_MEMORY;
     }
-    files->pairs[files->count++] = (struct fh_pair){own_path, fh_buf_slice(content)};
+    struct fh_pair *pair = &files->pairs[files->count++];
+    pair->name = own_path;
+    pair->value = fh_buf_slice(content);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- ctx.all{ fn, ... } -> as many values as functions, in order.
--- ctx.map(list, fn, { concurrency = n }) -> list of fn(item, index), in order, nil as json.null; all at once unless n is
--- given.
+-- ctx.map(list, fn, { concurrency = n }) -> list of fn(item, index), in order, nil as json.null; all at once unless n
+-- is given.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"

@@ -127,17 +127,17 @@ end
 --- What a replay must find the same: everything that is sent, but for what differs by attempt.
 local function fingerprint(call)
     local parts = { call.method, call.url }
-    for _, header in ipairs(call.headers) do
-        parts[#parts + 1] = header[1] .. ":" .. header[2]
+    for _, pair in ipairs(call.headers) do
+        parts[#parts + 1] = pair[1] .. ":" .. pair[2]
     end
     parts[#parts + 1] = call.user or ""
     parts[#parts + 1] = call.body or ""
     return table.concat(parts, "\n")
 end
 
-local function parse_cookies(header)
+local function parse_cookies(lines)
     local cookies = {}
-    for line in (header or ""):gmatch "[^\n]+" do
+    for line in (lines or ""):gmatch "[^\n]+" do
         local name, value = line:match "^%s*([^=;%s]+)=([^;]*)"
         if name then
             cookies[name] = value
