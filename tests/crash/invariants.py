@@ -208,3 +208,4 @@ def settle(world, shards=None):
     code = world.stop()
     hold(code == 0, "the host did not stop in order", code)
     check_disk(world)
+    hold(not world.errors, "hosts logged errors", world.errors[:3])

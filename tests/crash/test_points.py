@@ -41,9 +41,9 @@ def find_points():
     return names
 
 
-def passages(point):
-    rng = random.Random(f"{SEED}/{point}")
-    drawn = [rng.randrange(*bounds) for bounds in LATER * ROUNDS] if PLANS[point] != ONCE else []
+def passages(point, rng):
+    """The first ones, and one of each range."""
+    drawn = [rng.randrange(*bounds) for bounds in LATER] if PLANS[point] != ONCE else []
     return [*PLANS[point], *drawn]
 
 
@@ -52,10 +52,12 @@ class Points(unittest.TestCase):
         self.assertEqual(find_points(), set(PLANS), "test_points.PLANS must name each fault point of the sources")
 
     def kill_at(self, point):
-        with World(shards=1 + len(point) % 2) as world:
-            for n in passages(point):
-                world.note = f"{point}:kill:{n} seed {SEED}"
-                self.kill_once(world, point, n)
+        rng = random.Random(f"{SEED}/{point}")
+        for turn in range(ROUNDS):
+            with World(shards=1 + (len(point) + turn) % 2) as world:
+                for n in passages(point, rng):
+                    world.note = f"{point}:kill:{n} seed {SEED}"
+                    self.kill_once(world, point, n)
 
     def kill_once(self, world, point, n):
         host = world.start(f"{point}:kill:{n}")

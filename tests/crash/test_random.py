@@ -10,17 +10,18 @@ import unittest
 import invariants
 from world import ROUNDS, SEED, Load, World
 
-KILLS = 5 * ROUNDS
+KILLS = 5  # of one data folder
 LOAD_SECONDS, RECOVERY_SECONDS = 0.35, 0.05
 
 
 class Random(unittest.TestCase):
     def kill_often(self, shards_of_round):
         rng = random.Random(f"{SEED}/{shards_of_round}")
-        with World() as world:
-            for turn in range(KILLS):
-                world.note = f"seed {SEED}, kill {turn}"
-                self.kill_under_load(world, shards_of_round[turn % len(shards_of_round)], rng)
+        for _ in range(ROUNDS):
+            with World() as world:
+                for turn in range(KILLS):
+                    world.note = f"seed {SEED}, kill {turn}"
+                    self.kill_under_load(world, shards_of_round[turn % len(shards_of_round)], rng)
 
     def kill_under_load(self, world, shards, rng):
         host = world.start(shards=shards)

@@ -167,6 +167,8 @@ class StoreErrors(unittest.TestCase):
             self.check_broken(world, stored)
             self.assertEqual(len(world.services.seen), sent, "nothing leaves any more")
             self.assertEqual(world.stop(), 0)
+            self.assertIn("check the disk, then restart", world.errors[0])
+            world.errors.clear()
             invariants.settle(world)
             self.assertEqual(world.disk.runs[waiting.run]["status"], "succeeded")
 

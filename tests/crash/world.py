@@ -250,6 +250,7 @@ class World:
         self.answers, self.unexpected, self.asked = [], [], {}
         self.recorded, self.ended = {}, {}   # request key, run id -> the epoch at whose end the disk showed it so
         self.disk, self.log, self.host, self.note = None, "", None, ""
+        self.errors = []        # lines of the hosts' logs at level error
         self.recovers = False   # whether the test recovers runs: then failed steps may be sent again
         self.services = Services(self)
 
@@ -304,7 +305,8 @@ class World:
 
     def forget_host(self):
         """Leaves nothing of it but the end of its log."""
-        self.log = self.host.log_tail()[-LOG_KEPT_BYTES:]
+        self.log = self.host.log[-LOG_KEPT_BYTES:]
+        self.errors += [line for line in self.host.log.splitlines() if " error " in line[:40]]
         self.host.close()
         self.host = None
 
