@@ -53,10 +53,13 @@ local STATUS = { k = "succeeded", e = "failed", o = "running" }
 --- A step from its entry.
 function M.step(entry)
     local is_open = entry.state == "o"
+    local output = null
+    if entry.state == "k" then
+        output = or_null(entry.value)
+    end
     return {
         path = entry.path, kind = entry.kind, name = entry.name, status = STATUS[entry.state], input = null,
-        output = entry.state == "k" and or_null(entry.value) or null,
-        error = entry.state == "e" and entry.value or null, attempts = entry.attempts,
+        output = output, error = entry.state == "e" and entry.value or null, attempts = entry.attempts,
         started_at = M.time(entry.started), ended_at = is_open and null or M.time(entry.ended),
         ms = is_open and null or entry.ended - entry.started, line = entry.line ~= "" and entry.line or null,
     }
