@@ -36,7 +36,8 @@ struct fh_http_config {
     size_t max_body_bytes;   /* 413 */
     size_t max_header_bytes; /* 431: request line and headers together */
     unsigned max_connections;
-    unsigned idle_timeout_s; /* also for a request that trickles in; up to twice that then. 0: none */
+    unsigned
+        idle_timeout_s; /* also for a request that trickles in; up to twice that then. 0: none */
     fh_http_handler handler;
     void *arg;
 };

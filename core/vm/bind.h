@@ -15,7 +15,7 @@ struct fh_vm {
     struct fh_vm_context context;
     struct fh_random random;
     struct fh_list timers; /* running ones, for close */
-    lua_Alloc allocate; /* LuaJIT's */
+    lua_Alloc allocate;    /* LuaJIT's */
     void *allocate_arg;
     size_t used_bytes;
     bool is_muted;

@@ -18,7 +18,7 @@ local JOURNAL = store.tables.journal
 -- As json.decode_stored, with room for the two arrays around a value as deep as json.encode_stored writes.
 local AS_STORED = { any_bytes = true, max_depth = 168 }
 
---- Text of one entry: encode(path, kind, name, hash, line, started, ended, attempts, state, text); text: the value's JSON.
+--- Text of one entry: encode(path, kind, name, hash, line, started, ended, attempts, state, text). text: JSON.
 M.encode = json.join
 
 --- The same with the value itself.
