@@ -2,6 +2,7 @@
 /* core.flow: running a flow's coroutine under its limits.
  *
  *   resume(co, ...) -> "yield", values ... | "end", values ... | "error", value, code
+ *   is_over_budget() -> boolean   what is being run has used its time up and is being ended
  *   line() -> "file:line"     the innermost line of the flow's own that is being run, "" when there is none
  *
  * `code` is "CPU_LIMIT" or "MEMORY_LIMIT" when a limit ended it, else nil. The dead coroutine keeps
@@ -130,9 +131,18 @@ static int line(lua_State *L)
     return 1;
 }
 
+static int is_over_budget(lua_State *L)
+{
+    lua_pushboolean(L, fh_vm_of(L)->is_over_budget);
+    return 1;
+}
+
 void fh_bind_flow_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"resume", resume}, {"line", line}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"resume", resume},
+                                         {"line", line},
+                                         {"is_over_budget", is_over_budget},
+                                         {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, functions);
 }

@@ -117,6 +117,7 @@ function M.set_up(o)
     options = o
     factory = sandbox.new {
         now = recorded_now, random_state = random_state, require = require_module, print = print_line, jit = o.is_jit,
+        is_fatal = core.flow.is_over_budget,
     }
 end
 

@@ -95,8 +95,9 @@ function M.from_raised(value, stack)
         value.stack = value.stack or stack
         return clean(value)
     end
-    if type(value) == "table" and type(value.message) == "string" then
-        return clean(M.new(value.code, value.message, { stack = stack, data = value.data }))
+    -- raw: this runs outside of the flow's limits, a metamethod would do so as well
+    if type(value) == "table" and type(rawget(value, "message")) == "string" then
+        return clean(M.new(rawget(value, "code"), value.message, { stack = stack, data = rawget(value, "data") }))
     end
     local message = type(value) == "string" and value or "error value is a " .. type(value)
     return M.new("LUA_ERROR", message, { stack = stack })
