@@ -90,6 +90,14 @@ local function new_env(release, run)
     return state.env
 end
 
+--- Errors that no pcall of a flow keeps. After a stack overflow the hook that watches the budget may have no stack left
+--- to run on: a flow that goes on there could go on for ever.
+local function is_fatal(raised)
+    local text = type(raised) == "table" and rawget(raised, "message") or raised
+    return core.flow.is_over_budget() or type(text) == "string" and
+        (text:find "stack overflow$" or text:find "stack overflow %b()$" or text == "error in error handling") ~= nil
+end
+
 --- Runs fn under a flow's limits, outside of any run.
 local function limited(fn)
     local how, raised = core.flow.resume(coroutine.create(fn))
@@ -117,7 +125,7 @@ function M.set_up(o)
     options = o
     factory = sandbox.new {
         now = recorded_now, random_state = random_state, require = require_module, print = print_line, jit = o.is_jit,
-        is_fatal = core.flow.is_over_budget,
+        is_fatal = is_fatal,
     }
 end
 
