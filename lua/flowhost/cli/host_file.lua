@@ -8,6 +8,14 @@ local source = require "flowhost.flow.source"
 
 local M = {}
 
+local function copy(library)
+    local own = {}
+    for name, value in pairs(library) do
+        own[name] = value
+    end
+    return own
+end
+
 local function new_environment(environment)
     return {
         os = {
@@ -16,7 +24,7 @@ local function new_environment(environment)
             end,
         },
         tostring = tostring, tonumber = tonumber, ipairs = ipairs, pairs = pairs, type = type, error = error,
-        assert = assert, string = string, table = table, math = math,
+        assert = assert, string = copy(string), table = copy(table), math = copy(math),
     }
 end
 
@@ -28,7 +36,8 @@ local function check_env(env)
     end
     for name, value in pairs(env) do
         local kind = type(value)
-        if type(name) ~= "string" or (kind ~= "string" and kind ~= "number" and kind ~= "boolean") then
+        local is_plain = kind == "string" or kind == "boolean" or (kind == "number" and value - value == 0)
+        if type(name) ~= "string" or not is_plain then
             return nil, ("env.%s must be a string, a number or a boolean"):format(tostring(name))
         end
     end

@@ -41,7 +41,7 @@ local CHECKS = {
     end,
     seconds = function(text)
         local number = tonumber(text)
-        return number and number >= 0 and tostring(number) or nil, "must be a number of seconds"
+        return number and number >= 0 and number < math.huge and tostring(number) or nil, "must be a number of seconds"
     end,
     bytes = function(text)
         local number, unit = text:lower():match "^(%d+)([kmgt]?)b?$"
