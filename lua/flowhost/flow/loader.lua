@@ -93,7 +93,11 @@ end
 
 --- "file:12: text" raised by the chunk itself.
 local function split_position(file, raised)
-    local text = tostring(raised)
+    local text = raised
+    if type(raised) ~= "string" then
+        local has_message = type(raised) == "table" and type(raised.message) == "string"
+        text = has_message and raised.message or "error value is a " .. type(raised)
+    end
     local prefix = file .. ":"
     if text:sub(1, #prefix) == prefix then
         local line, message = text:match("^(%d+): (.*)$", #prefix + 1)
