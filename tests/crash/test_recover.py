@@ -5,12 +5,13 @@ and the host is killed meanwhile. What was accepted (202) is on the disk; steps 
 FLOWHOST_CRASH_ROUNDS=N dies N times as often.
 """
 import http.client
+import os
 import random
 import threading
 import unittest
 
 import invariants
-from world import ROUNDS, SEED, World
+from world import ROUNDS, SEED, World, wait_until
 
 RUNS = 12
 POINTS = ("store.submit", "store.apply", "store.commit", "store.committed", "store.notify", "engine.submit",
@@ -104,6 +105,26 @@ class Recover(unittest.TestCase):
             done = {item.key for item in world.services.seen[:sent] if not item.is_refused}
             self.assertEqual({item.key for item in again} & done, set())
             self.assertLessEqual(failed, {item.key for item in again})
+
+    def test_full_disk_changes_nothing(self):
+        """Recover and cancel of a suspended run are refused at once; with space again both work."""
+        with World() as world:
+            world.recovers = True
+            runs = self.suspend_some(world, {"/messages"})
+            switch = os.path.join(world.folder, "switch")
+            host = world.start(f"store.commit:DISK_FULL:@{switch}")
+            with open(switch, "w", encoding="utf-8"):
+                pass
+            for verb in ("recover", "cancel"):
+                status, _, body = host.request("POST", f"/v1/runs/{runs[0]}/{verb}")
+                self.assertEqual((status, body["code"]), (507, "DISK_FULL"), body)
+                self.assertEqual(host.request("GET", f"/v1/runs/{runs[0]}")[2]["status"], "suspended")
+            os.unlink(switch)
+            wait_until(lambda: host.request("GET", "/readyz")[0] == 200, 20, "/readyz")
+            self.order(host, runs[:1], "cancel", [])
+            self.assertEqual(host.request("GET", f"/v1/runs/{runs[0]}")[2]["status"], "cancelled")
+            self.assertEqual(world.stop(), 0)
+            self.check_end(world, runs)
 
 
 if __name__ == "__main__":

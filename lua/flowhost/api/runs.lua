@@ -280,7 +280,7 @@ remote.on("cancel", function(arguments, reply)
     end
     run.waiters[#run.waiters + 1] = function(ended)
         if ended.has_commit_failed then
-            return reply { status = 503, code = ended.error.code, detail = ended.error.message }
+            return reply { status = ended.error.code == "DISK_FULL" and 507 or 503, code = ended.error.code, detail = ended.error.message }
         end
         reply {}
     end

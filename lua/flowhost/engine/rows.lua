@@ -57,8 +57,11 @@ end
 --- The batch of everything the run has recorded and not submitted.
 function M.batch(run)
     local batch = store.batch()
-    if run.stored_status == nil then
+    if run.stored_status == nil or run.stored_status == "suspended" then
+        -- it can be refused on a full disk without anything being lost: the run is not there, or waits for a person
         batch:set_intake()
+    end
+    if run.stored_status == nil then
         local idempotency = run.idempotency
         if idempotency then
             batch:expect_absent(tables.idempotency, idempotency.key)

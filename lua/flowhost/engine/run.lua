@@ -133,7 +133,7 @@ local function on_commit_failed(run, code)
     end
     run.status = "failed"
     run.error = error_object.new(code, code == "DISK_FULL"
-        and "no space left for the data folder: the run was not taken"
+        and "no space left for the data folder: nothing was changed"
         or "the store cannot be written (" .. code .. ")")
     run.has_commit_failed = true
     run.was_refused = run.stored_status == nil
