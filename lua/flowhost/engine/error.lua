@@ -99,6 +99,9 @@ function M.from_raised(value, stack)
     if type(value) == "table" and type(rawget(value, "message")) == "string" then
         return clean(M.new(rawget(value, "code"), value.message, { stack = stack, data = rawget(value, "data") }))
     end
+    if value == "not enough memory" then
+        return M.new("MEMORY_LIMIT", "the flow needed more memory than it may have", { stack = stack })
+    end
     local message = type(value) == "string" and value or "error value is a " .. type(value)
     return M.new("LUA_ERROR", message, { stack = stack })
 end

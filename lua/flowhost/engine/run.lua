@@ -73,7 +73,11 @@ end
 
 --- The output is answered as it is stored: bytes that are not UTF-8 become U+FFFD.
 local function finish_ok(run, value)
-    local text, reason = json.encode(value)
+    local has_room, text, reason = pcall(json.encode, value)
+    if not has_room then
+        collectgarbage()
+        return M.fail_or_suspend(run, error_object.from_raised(text))
+    end
     if value == nil then
         text = "null"
     end

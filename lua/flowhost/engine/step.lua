@@ -355,6 +355,8 @@ function M.scoped(kind, name, arguments, fn)
         end
     end
     if not ok then
+        -- without stack or memory the handler above did not get to it
+        result = error_object.is(result) and result or error_object.from_raised(result)
         record_error(fiber, path, kind, name, hash, line, started, result)
         error(result, 0)
     end
