@@ -94,8 +94,10 @@ end
 --- to run on: a flow that goes on there could go on for ever.
 local function is_fatal(raised)
     local text = type(raised) == "table" and rawget(raised, "message") or raised
-    return core.flow.is_over_budget() or type(text) == "string" and
-        (text:find "stack overflow$" or text:find "stack overflow %b()$" or text == "error in error handling") ~= nil
+    if core.flow.is_over_budget() or text == "error in error handling" then
+        return true
+    end
+    return type(text) == "string" and (text:find "stack overflow$" or text:find "stack overflow %b()$") ~= nil
 end
 
 --- Runs fn under a flow's limits, outside of any run.
