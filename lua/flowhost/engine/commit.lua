@@ -56,7 +56,11 @@ function flush(run)
     if run.submitted == run.recorded then
         return
     end
-    local batch = rows.batch(run)
+    local has_room, batch = pcall(rows.batch, run)
+    if not has_room then
+        collectgarbage()
+        return run.on_commit_failed(run, "MEMORY_LIMIT")
+    end
     local mark, status = run.recorded, run.status
     if #run.pending > 0 then
         run.pending = {}

@@ -126,6 +126,11 @@ local function on_root_end(fiber, ok, value)
     return M.fail_or_suspend(fiber.run, value)
 end
 
+local REFUSALS = {
+    DISK_FULL = "no space left for the data folder: nothing was changed",
+    MEMORY_LIMIT = "what the run recorded does not fit into memory: nothing was changed",
+}
+
 --- The first batch was refused: nothing of the run exists, nothing of it has left the process. Or the store has failed
 --- for good: what is on disk stands, the rest is lost with the process.
 local function on_commit_failed(run, code)
@@ -136,9 +141,7 @@ local function on_commit_failed(run, code)
         return run.on_key_taken(run)
     end
     run.status = "failed"
-    run.error = error_object.new(code, code == "DISK_FULL"
-        and "no space left for the data folder: nothing was changed"
-        or "the store cannot be written (" .. code .. ")")
+    run.error = error_object.new(code, REFUSALS[code] or "the store cannot be written (" .. code .. ")")
     run.has_commit_failed = true
     run.was_refused = run.stored_status == nil
     answer_all(run)
