@@ -21,7 +21,10 @@ local function call_native(name, input_json)
                 local message = ("component '%s' returned no JSON: %s"):format(name, reason)
                 return done(nil, error_object.new("NOT_JSON", message))
             end
-            return done(text, value ~= json.null and value or nil)
+            if value == json.null then
+                value = nil
+            end
+            return done(text, value)
         end)
         native.call(name, input_json, waiting)
         return function()

@@ -33,8 +33,18 @@ local function invalid(message)
     error_object.raise("INVALID", "ctx.request: " .. message)
 end
 
+local TEXTUAL = { string = true, number = true, boolean = true, cdata = true }
+
+--- The text of a value. That of a table or function would be an address, which a replay does not find again.
+local function to_text(what, value)
+    if value ~= nil and not TEXTUAL[type(value)] then
+        invalid(what .. " must be a text, not a " .. type(value))
+    end
+    return tostring(value)
+end
+
 local function escape(text)
-    return (tostring(text):gsub("[^%w%-._~]", function(char)
+    return (text:gsub("[^%w%-._~]", function(char)
         return ("%%%02X"):format(char:byte())
     end))
 end
@@ -51,7 +61,10 @@ local function sorted_keys(map)
     return keys
 end
 
-local function encode_form(map)
+local function encode_form(what, map)
+    if type(map) ~= "table" then
+        invalid(what .. " must be a table")
+    end
     local parts = {}
     for _, key in ipairs(sorted_keys(map)) do
         local value = map[key]
@@ -59,7 +72,7 @@ local function encode_form(map)
             invalid(("the value of '%s' in query or form must be a text or a list of texts"):format(key))
         end
         for _, one in ipairs(type(value) == "table" and value or { value }) do
-            parts[#parts + 1] = escape(key) .. "=" .. escape(one)
+            parts[#parts + 1] = escape(key) .. "=" .. escape(to_text("the value of '" .. key .. "'", one))
         end
     end
     return table.concat(parts, "&")
@@ -72,7 +85,7 @@ local function build_url(o)
     if o.query == nil then
         return o.url
     end
-    local query = type(o.query) == "table" and encode_form(o.query) or tostring(o.query)
+    local query = type(o.query) == "table" and encode_form("query", o.query) or to_text("query", o.query)
     if query == "" then
         return o.url
     end
@@ -88,7 +101,7 @@ local function build_body(o)
         end
         return text, "application/json"
     elseif o.form ~= nil then
-        return encode_form(o.form), "application/x-www-form-urlencoded"
+        return encode_form("form", o.form), "application/x-www-form-urlencoded"
     elseif type(o.body) == "table" then
         local text, reason = json.encode(o.body)
         if not text then
@@ -96,7 +109,7 @@ local function build_body(o)
         end
         return text, "application/json"
     elseif o.body ~= nil then
-        return tostring(o.body)
+        return to_text("body", o.body)
     end
 end
 
@@ -116,7 +129,7 @@ local function build_headers(o, content_type)
         list[#list + 1] = { "Content-Type", content_type }
     end
     if o.bearer and not has.authorization then
-        list[#list + 1] = { "Authorization", "Bearer " .. tostring(o.bearer) }
+        list[#list + 1] = { "Authorization", "Bearer " .. to_text("bearer", o.bearer) }
     end
     if #list > MAX_HEADERS then
         invalid(("more than %d headers"):format(MAX_HEADERS))
@@ -152,7 +165,7 @@ local function decode_body(o, headers, body)
     if not kind then
         kind = (headers["content-type"] or ""):lower():find("json", 1, true) and "json" or "text"
     end
-    if body == "" then
+    if body == "" or (kind == "json" and body:find "^%s*null%s*$") then
         return "null", nil
     elseif kind == "json" then
         local value, reason = json.decode(body)
@@ -182,7 +195,11 @@ local function on_answer(o, done, status, headers, body)
         return done(text, value)
     end
     local cookies = parse_cookies(headers["set-cookie"])
-    local result = { status = status, headers = headers, header = headers, cookies = cookies, data = value }
+    local alias = {} -- a table of its own, as it is when it comes back from the journal
+    for name, text_of in pairs(headers) do
+        alias[name] = text_of
+    end
+    local result = { status = status, headers = headers, header = alias, cookies = cookies, data = value }
     return done(json.encode_stored(result), result)
 end
 
@@ -244,7 +261,7 @@ local function check(o)
         end
     end
     local timeout = o.timeout == nil and DEFAULT_TIMEOUT_S or o.timeout
-    if type(timeout) ~= "number" or timeout <= 0 or timeout > 1e9 then
+    if type(timeout) ~= "number" or not (timeout > 0 and timeout <= 1e9) then
         invalid("timeout must be a number of seconds above 0, at most 1e9")
     end
     if o.method ~= nil and type(o.method) ~= "string" then
@@ -259,6 +276,10 @@ local function check(o)
     return timeout
 end
 
+local function auth_text(value)
+    return value ~= nil and to_text("a part of auth", value) or nil
+end
+
 local function request(o)
     local timeout = check(o)
     local body, content_type = build_body(o)
@@ -266,7 +287,8 @@ local function request(o)
     local headers, has = build_headers(o, content_type)
     local call = {
         method = (o.method or (body and "POST") or "GET"):upper(), url = build_url(o), body = body,
-        headers = headers, has = has, user = auth.user or auth[1], password = auth.pass or auth[2],
+        headers = headers, has = has, user = auth_text(auth.user or auth[1]),
+        password = auth_text(auth.pass or auth[2]),
         timeout_ms = timeout * 1000,
     }
     local run = step.current_fiber("request").run
