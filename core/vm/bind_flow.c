@@ -68,11 +68,17 @@ static void disarm(struct fh_vm *vm, lua_State *L)
     vm->is_in_flow = false;
 }
 
-static int push_error(lua_State *L, lua_State *co, const char *code)
+/* A flow over budget may have ended well (rc 0) when a pcall caught the error and no instruction came after that. */
+static int push_error(lua_State *L, lua_State *co, int rc, const char *code)
 {
     lua_settop(L, 0);
     lua_pushliteral(L, "error");
-    lua_xmove(co, L, 1);
+    if (rc == 0 || rc == LUA_YIELD) {
+        lua_settop(co, 0);
+        lua_pushstring(L, code);
+    } else {
+        lua_xmove(co, L, 1);
+    }
     if (code) {
         lua_pushstring(L, code);
     } else {
@@ -81,10 +87,19 @@ static int push_error(lua_State *L, lua_State *co, const char *code)
     return 3;
 }
 
+/* lua_resume itself does not look: it would call whatever lies on the stack of an ended one. */
+static bool can_resume(lua_State *co)
+{
+    lua_Debug frame;
+    return lua_status(co) == LUA_YIELD ||
+           (lua_status(co) == 0 && lua_gettop(co) == 1 && !lua_getstack(co, 0, &frame));
+}
+
 static int resume(lua_State *L)
 {
     lua_State *co = lua_tothread(L, 1);
     luaL_argcheck(L, co, 1, "coroutine expected");
+    luaL_argcheck(L, can_resume(co), 1, "the coroutine has ended");
     struct fh_vm *vm = fh_vm_of(L);
     int count = lua_gettop(L) - 1;
     if (!lua_checkstack(co, count + 1)) {
@@ -95,14 +110,13 @@ static int resume(lua_State *L)
     int rc = lua_resume(co, count);
     disarm(vm, L);
     if (vm->is_over_budget) {
-        return rc == 0 || rc == LUA_YIELD ? luaL_error(L, "over budget yet not ended")
-                                          : push_error(L, co, "CPU_LIMIT");
+        return push_error(L, co, rc, "CPU_LIMIT");
     }
     if (rc == LUA_ERRMEM) {
-        return push_error(L, co, "MEMORY_LIMIT");
+        return push_error(L, co, rc, "MEMORY_LIMIT");
     }
     if (rc != 0 && rc != LUA_YIELD) {
-        return push_error(L, co, NULL);
+        return push_error(L, co, rc, NULL);
     }
     int results = lua_gettop(co);
     luaL_checkstack(L, results + 1, "too many results");
@@ -139,10 +153,8 @@ static int is_over_budget(lua_State *L)
 
 void fh_bind_flow_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"resume", resume},
-                                         {"line", line},
-                                         {"is_over_budget", is_over_budget},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"resume", resume}, {"line", line}, {"is_over_budget", is_over_budget}, {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, functions);
 }
