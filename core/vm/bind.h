@@ -25,6 +25,8 @@ struct fh_vm {
     int64_t deadline_us; /* monotonic: not over before */
     int handlers[FH_EVENT_COUNT];
     int trampoline;
+    bool was_refused;  /* an allocation, since the last collection */
+    size_t kept_bytes; /* used after the last collection made for want of room */
 };
 
 struct fh_vm *fh_vm_of(lua_State *L);

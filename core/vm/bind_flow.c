@@ -44,13 +44,15 @@ static bool is_over(struct fh_vm *vm)
 /* Once over, it fires at every instruction: a pcall in the flow cannot outlive it. */
 static void on_count(lua_State *L, lua_Debug *ar)
 {
-    (void)ar;
     struct fh_vm *vm = fh_vm_of(L);
     if (vm->is_over_budget || is_over(vm)) {
         vm->is_over_budget = true;
         lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
-        luaL_error(L, "CPU_LIMIT: ran longer than %d ms without waiting for anything",
-                   (int)vm->context.cpu_limit_ms);
+        lua_getinfo(L, "Sl", ar); /* luaL_error would name the caller's line */
+        lua_pushfstring(L, "%s:%d: CPU_LIMIT: ran longer than %d ms without waiting for anything",
+                        ar->source + (ar->source[0] == '@'), ar->currentline,
+                        (int)vm->context.cpu_limit_ms);
+        lua_error(L);
     }
 }
 

@@ -40,6 +40,7 @@ static void *allocate(void *arg, void *old, size_t old_bytes, size_t new_bytes)
     }
     size_t cap = vm->context.memory_max_bytes + (vm->is_in_flow ? 0 : engine_reserve_bytes);
     if (new_bytes > old_bytes && vm->used_bytes - old_bytes + new_bytes > cap) {
+        vm->was_refused = true;
         return NULL;
     }
     void *block = vm->allocate(vm->allocate_arg, old, old_bytes, new_bytes);
@@ -305,6 +306,19 @@ static int traceback(lua_State *L)
     return 1;
 }
 
+/* LuaJIT does not collect when an allocation fails: what earlier runs left would be counted against
+ * the next flow. So it is cleared away between two events, when the cap comes near or was met. */
+static void make_room(struct fh_vm *vm)
+{
+    size_t max = vm->context.memory_max_bytes;
+    bool is_near = vm->used_bytes > max / 2 && vm->used_bytes > vm->kept_bytes + max / 8;
+    if ((is_near || vm->was_refused) && !vm->is_in_flow) {
+        vm->was_refused = false;
+        lua_gc(vm->L, LUA_GCCOLLECT, 0);
+        vm->kept_bytes = vm->used_bytes;
+    }
+}
+
 int fh_vm_call(struct fh_vm *vm, enum fh_event event, fh_vm_push push, fh_vm_take take, void *arg,
                struct fh_error *err)
 {
@@ -324,6 +338,7 @@ int fh_vm_call(struct fh_vm *vm, enum fh_event event, fh_vm_push push, fh_vm_tak
                           message ? message : "error object without a message");
     }
     lua_settop(L, top);
+    make_room(vm);
     return rc;
 }
 

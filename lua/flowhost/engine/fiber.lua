@@ -31,7 +31,7 @@ end
 
 --- The flow's own lines of a coroutine's stack, innermost first.
 function M.stack_of(co, release, first_level)
-    local stack = {}
+    local stack = core.json.array {}
     for level = first_level or 0, 60 do
         local info = co and debug.getinfo(co, level, "Sln") or debug.getinfo(level + 1, "Sln")
         if not info then
