@@ -226,7 +226,7 @@ class Session:
         deadline = time.monotonic() + (READ_SECONDS if READS.match(command) else 0)
         while not self.check_output(expected, actual):
             if time.monotonic() > deadline:
-                raise AssertionError("expected\n" + "\n".join(expected) + "\n--- but it printed\n" + "\n".join(actual))
+                raise AssertionError("\n".join(["expected", *expected, "--- but it printed", *actual]))
             time.sleep(0.05)
             actual = self.run_once(command)
         return None
@@ -344,7 +344,8 @@ class Complete(unittest.TestCase):
 
     def assert_names(self, document, names):
         text = read(document)
-        missing = sorted(name for name in set(names) if not re.search(r"(?<![\w.])" + re.escape(name) + r"(?!\w)", text))
+        missing = sorted(name for name in set(names)
+                         if not re.search(r"(?<![\w.])" + re.escape(name) + r"(?!\w)", text))
         self.assertEqual(missing, [], f"missing in {document}")
 
     def test_settings(self):
