@@ -1,0 +1,222 @@
+-- SPDX-License-Identifier: MIT
+local world = require "support.world"
+
+local flow = world.flow
+
+local function new(text, o)
+    local given = { files = { ["a.lua"] = flow(text) } }
+    for name, value in pairs(o or {}) do
+        given[name] = value
+    end
+    return world.new(given)
+end
+
+local function result(text, input, o)
+    return new(text, o):play("a", input):json()
+end
+
+--- What a pcall of each expression tells: "CODE: message".
+local function errors(...)
+    local list = {}
+    for i, expression in ipairs { ... } do
+        list[i] = result(("local _, err = pcall(function() %s end) return tostring(err)"):format(expression))
+    end
+    return list
+end
+
+describe("ctx", function()
+    it("is a run's own: what one scribbles on it another does not see", function()
+        local w = new [[
+            local before = { ctx.mine or "clean", type(ctx.json.encode), ctx.run.id == ctx.trx(), ctx.env.A }
+            ctx.mine, ctx.json.encode, ctx.run.id, ctx.env.A, ctx.log.info = 1, 2, 3, 4, 5
+            ctx.request = nil
+            return before
+        ]]
+        w.options.env = { A = "a" }
+        w = w:crash()
+        for _ = 1, 2 do
+            assert.same({ "clean", "function", true, "a" }, { unpack(w:play("a"):json()) })
+        end
+    end)
+
+    it("outside of a run has no verbs that work", function()
+        local w = world.new { files = { ["a.lua"] = "local f f = ... return function(ctx) kept = ctx return 1 end" } }
+        w:play "a"
+        local ok, err = pcall(w:module("flowhost.ctx").new().uuid)
+        assert.is_false(ok)
+        assert.equal("NOT_IN_A_RUN", err.code)
+    end)
+
+    it("tells about the run", function()
+        local w = new [[ return { ctx.run.flow, ctx.run.attempt, ctx.run.started_at, ctx.run.id == ctx.trx(),
+            #ctx.trx(),
+            #ctx.logId(), ctx.run.version } ]]
+        local run = w:play("a"):json()
+        assert.same({ "a", 1, w.clock.now / 1000, true, 26, 32 }, { unpack(run, 1, 6) })
+        assert.equal(w:run().version, run[7])
+    end)
+end)
+
+describe("ctx.uuid and ctx.random", function()
+    it("are of their form", function()
+        local uuids = result [[ local list = {} for i = 1, 50 do list[i] = ctx.uuid() end return list ]]
+        for _, uuid in ipairs(uuids) do
+            assert.matches("^%x+$", uuid)
+            assert.equal(uuid:upper(), uuid)
+            assert.equal("4", uuid:sub(13, 13))
+            assert.is_truthy(("89AB"):find(uuid:sub(17, 17), 1, true))
+            assert.equal(32, #uuid)
+        end
+        local seen = {}
+        for _, n in ipairs(result [[ local l = {} for i = 1, 200 do l[i] = ctx.random(3, 5) end return l ]]) do
+            seen[n] = true
+        end
+        assert.same({ [3] = true, [4] = true, [5] = true }, seen)
+        local fraction = result "return ctx.random()"
+        assert.is_true(fraction >= 0 and fraction < 1)
+        assert.equal(1, result "return ctx.random(1)")
+    end)
+
+    it("refuse what has no numbers between", function()
+        local text = "INVALID: ctx.random: whole numbers m <= n are expected"
+        assert.same({ text, text, text, text, text }, errors("ctx.random(0)", "ctx.random(2, 1)", "ctx.random(1.5)",
+            "ctx.random('x')", "ctx.random(1, 2^60)"))
+    end)
+end)
+
+describe("ctx.sleep", function()
+    it("takes fractions, and 0", function()
+        local w = new "ctx.sleep(0) ctx.sleep(0.25) return ctx.now()"
+        local began = w.clock.now
+        assert.equal((began + 250) / 1000, w:play("a"):json())
+    end)
+
+    it("refuses what is no time", function()
+        for _, text in ipairs(errors("ctx.sleep(-1)", "ctx.sleep('1')", "ctx.sleep()", "ctx.sleep(0/0)",
+            "ctx.sleep(1/0)")) do
+            assert.matches("^INVALID: ctx.sleep: a number of seconds", text)
+        end
+    end)
+end)
+
+describe("ctx.json and ctx.base64", function()
+    it("encode and decode", function()
+        assert.same({ '{"a":[],"b":null,"c":1}', "null", 3, true, "AP8=", "\0\1" }, { unpack(result [[
+            local decoded = ctx.json.decode '[1,null,3]'
+            local text = ctx.json.encode { a = ctx.json.array {}, b = ctx.json.null, c = 1 }
+            return { text, ctx.json.encode(nil), #decoded, decoded[2] == ctx.json.null,
+                ctx.base64.encode "\0\255", ctx.base64.decode "AAE=" }
+        ]]) })
+    end)
+
+    it("refuse what they cannot", function()
+        local list = errors("ctx.json.encode(print)", "ctx.json.decode '{'", "ctx.json.decode(5)",
+            "ctx.base64.encode {}", "ctx.base64.decode '*'", "ctx.base64.decode()")
+        for i, expected in ipairs { "ctx.json.encode: ", "ctx.json.decode: ", "ctx.json.decode: a string is expected",
+            "ctx.base64.encode: a string is expected", "ctx.base64.decode: not base64",
+            "ctx.base64.decode: not base64" } do
+            assert.equal("INVALID: " .. expected, list[i]:sub(1, 9 + #expected))
+        end
+    end)
+end)
+
+describe("verbs that get the wrong arguments", function()
+    it("say so", function()
+        assert.same({
+            "INVALID: ctx.step: a name and a function are expected",
+            "INVALID: ctx.step: a name and a function are expected",
+            "INVALID: ctx.component: a name is expected", "INVALID: ctx.data.store: the key must be a string",
+            "INVALID: ctx.data.load: the key must be a string", "INVALID: ctx.fail: a code is expected",
+            "INVALID: ctx.map: a list and a function are expected",
+        }, errors("ctx.step(1, print)", "ctx.step('a')", "ctx.component()", "ctx.data.store(1, 2)", "ctx.data.load()",
+            "ctx.fail()", "ctx.map({})"))
+    end)
+end)
+
+describe("the sandbox in a run", function()
+    it("has time and random numbers that a replay finds again", function()
+        local w = new [[
+            local first = { os.time(), math.random(1e9), os.clock and os.clock() or 0 }
+            ctx.sleep(5)
+            local second = { os.time(), math.random(1e9) }
+            ctx.request { url = "http://u" }
+            return { first, second, os.time() - first[1] }
+        ]]
+        local live = w:play("a").body
+        local again = w:crash(w:applied() - 1)
+        again:settle()
+        assert.equal(live, world.json.encode(again:run().output))
+        assert.equal(5, again:run().output[3])
+    end)
+
+    it("requires lib once per run, and cjson as a copy", function()
+        local w = world.new { files = {
+            ["a.lua"] = flow [[
+                local lib, again = require "x.counter", require "x.counter"
+                lib.n = lib.n + 1
+                local cjson = require "cjson"
+                local text = cjson.encode and cjson.encode { 1 } or "scribbled"
+                cjson.encode = false
+                local ok, err = pcall(require, "io")
+                return { lib == again, lib.n, text, ok, err }
+            ]],
+            ["lib/x/counter.lua"] = "return { n = 0 }",
+        } }
+        for _ = 1, 2 do
+            local list = w:play("a"):json()
+            assert.same({ true, 1, "[1]", false }, { unpack(list, 1, 4) })
+            assert.matches("module 'io' not found: neither lib/io.lua of this folder nor one of cjson, lpeg", list[5],
+                1, true)
+        end
+    end)
+
+    it("prints into the log", function()
+        local w = new [[ print("said", 1, nil, {}) ]]
+        w:play "a"
+        assert.equal("info", w.log[1].level)
+        assert.matches("^said\t1\tnil\ttable", w.log[1].message)
+        assert.equal("a", w.log[1].flow)
+    end)
+end)
+
+describe("an error that pcall caught", function()
+    it("is the same live and replayed", function()
+        local w = new([[
+            local function tell(err)
+                local all = { text = tostring(err) }
+                for _, name in ipairs { "code", "message", "retryable", "cause", "step", "status", "data", "stack" } do
+                    all[name] = err[name]
+                end
+                return all
+            end
+            local list = {}
+            for i, fn in ipairs {
+                function() ctx.request { url = "http://u/500" } end,
+                function() ctx.request { url = "http://u/cut" } end,
+                function()
+                    ctx.step("s", function() error { code = "MINE", message = "no", data = { a = { 1 } } } end)
+                end,
+                function() ctx.step("s", function() local x = nil + 1 end) end,
+                function() ctx.step("s", function() ctx.step("t", function() error "inner" end) end) end,
+                function() ctx.component "c" end,
+                function() ctx.all { function() ctx.request { url = "http://u/cut" } end } end,
+            } do
+                local ok, err = pcall(fn)
+                list[i] = tell(err)
+            end
+            ctx.request { url = "http://u/last" }
+            return list
+        ]], { upstream = function(call)
+            if call.url:find "cut" then return "NETWORK", "cut" end
+            return call.url:find "500" and 500 or 200, nil, { why = { 1 } }
+        end, files = nil })
+        w.options.files["components/c.lua"] = "return function() error 'in the component' end"
+        w = w:crash()
+        local live = w:play("a").body
+        assert.matches("in the component", live, 1, true)
+        local again = w:crash(w:applied() - 1)
+        again:settle()
+        assert.equal(1, #again.calls)
+        assert.equal(live, world.json.encode(again:run().output))
+    end)
+end)
