@@ -49,7 +49,8 @@ core.on("start", function()
     local recovery = require "flowhost.engine.recovery"
     local count = recovery.run(catalog.find_code)
     if count > 0 then
-        system.log("info", ("took up %d unfinished runs"):format(count), { "shard", tostring(system.shard) })
+        local plural = count == 1 and "" or "s"
+        system.log("info", ("took up %d unfinished run%s"):format(count, plural), { "shard", tostring(system.shard) })
     end
 end)
 
