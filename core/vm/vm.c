@@ -311,6 +311,9 @@ static int traceback(lua_State *L)
 static void make_room(struct fh_vm *vm)
 {
     size_t max = vm->context.memory_max_bytes;
+    if (vm->kept_bytes > vm->used_bytes) {
+        vm->kept_bytes = vm->used_bytes;
+    }
     bool is_near = vm->used_bytes > max / 2 && vm->used_bytes > vm->kept_bytes + max / 8;
     if ((is_near || vm->was_refused) && !vm->is_in_flow) {
         vm->was_refused = false;
