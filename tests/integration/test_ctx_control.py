@@ -90,6 +90,7 @@ end
     "rethrown.lua": "return function(ctx) local ok, err = pcall(ctx.request, { url = ctx.env.UPSTREAM .. '/404' }) error(err) end",
     "own_error.lua": "return function(ctx) error({ code = 'OUT_OF_STOCK', message = 'none left', data = { sku = 7 } }) end",
     "odd_error.lua": "return function(ctx) error(setmetatable({}, { __tostring = function() error('twice') end })) end",
+    "index_error.lua": "return function(ctx) error(setmetatable({}, { __index = function() while true do end end })) end",
     "nil_error.lua": "return function(ctx) error(nil) end",
     "on_error_fail.lua": "return { on_error = 'fail', run = function(ctx) error('bad luck') end }",
     "never_error.lua": "return { durable = 'never', run = function(ctx) error('bad luck') end }",
@@ -242,7 +243,7 @@ class Control(HostCase):
         answer = self.start_run("own_error")
         self.assert_problem(answer, 500, "OUT_OF_STOCK", answer.run)
         self.assertEqual(get_run(self.host, answer.run)["error"]["message"], "none left")
-        for flow in ("odd_error", "nil_error"):
+        for flow in ("odd_error", "index_error", "nil_error"):
             self.assert_problem(self.start_run(flow), 500, "LUA_ERROR")
 
     def test_on_error_fail(self):
