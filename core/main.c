@@ -36,12 +36,9 @@ static int complain(int code, const flowhost_error *error)
 {
     size_t len = strlen(error->message);
     const char *end = len > 0 && error->message[len - 1] == '\n' ? "" : "\n";
-    if (code == FLOWHOST_E_USAGE) {
-        fprintf(stderr, "%s%s", error->message, end);
-        return EXIT_USAGE;
-    }
-    fprintf(stderr, "flowhost: %s%s", error->message, end);
-    return EXIT_NO_START;
+    const char *prefix = strncmp(error->message, "flowhost: ", 10) == 0 ? "" : "flowhost: ";
+    fprintf(stderr, "%s%s%s", prefix, error->message, end);
+    return code == FLOWHOST_E_USAGE ? EXIT_USAGE : EXIT_NO_START;
 }
 
 static int serve(flowhost_config *config)

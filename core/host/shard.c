@@ -32,12 +32,13 @@ int fh_shard_open(struct fh_shard *shard, const struct fh_vm_context *context,
     return rc;
 }
 
-int fh_shard_listen(struct fh_shard *shard, const char *address, bool reuse_port,
+int fh_shard_listen(struct fh_shard *shard, const char *address, unsigned number, unsigned count,
                     const struct fh_config *config, struct fh_error *err)
 {
     struct fh_http_config http = {
         .address = address,
-        .reuse_port = reuse_port,
+        .reuse_port = count > 1,
+        .claim_port = number == 0,
         .max_body_bytes = fh_config_number(config, "max_body"),
         .max_header_bytes = fh_config_number(config, "max_header"),
         .max_connections = (unsigned)fh_config_number(config, "max_connections"),

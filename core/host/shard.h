@@ -31,8 +31,8 @@ struct fh_shard {
 int fh_shard_open(struct fh_shard *shard, const struct fh_vm_context *context,
                   const struct fh_config *config, struct fh_error *err);
 
-/* Opens the listener. */
-int fh_shard_listen(struct fh_shard *shard, const char *address, bool reuse_port,
+/* Opens the listener: of shard `number` of `count`, which share the port. */
+int fh_shard_listen(struct fh_shard *shard, const char *address, unsigned number, unsigned count,
                     const struct fh_config *config, struct fh_error *err);
 
 /* Takes up unfinished runs; on a thread of its own if so asked. */

@@ -33,6 +33,7 @@ struct fh_http_config {
     const char *
         address; /* "127.0.0.1:8080", "[::1]:8080", ":8080" is every address; port 0: any free one */
     bool reuse_port;         /* several shards listen on one port (SO_REUSEPORT) */
+    bool claim_port;         /* the first of them: fails when anybody else has the port */
     size_t max_body_bytes;   /* 413 */
     size_t max_header_bytes; /* 431: request line and headers together */
     unsigned max_connections;

@@ -100,9 +100,17 @@ static int fail(const char *text, int number, struct fh_error *err)
     }
 }
 
-/* The socket, or -errno. */
-static int listen_on(const union address *address, bool reuse_port)
+static bool share(int fd)
 {
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+}
+
+/* The socket, or -errno. Who claims a port binds it alone and shares it then. */
+static int listen_on(const union address *address, const struct fh_http_config *config)
+{
+    bool is_late = config->reuse_port && config->claim_port;
+    bool is_early = config->reuse_port && !config->claim_port;
     int on = 1;
     int off = 0;
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -113,8 +121,8 @@ static int listen_on(const union address *address, bool reuse_port)
     if (address->any.sa_family == AF_INET6) {
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     }
-    if ((reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0) ||
-        bind(fd, &address->any, size_of(address)) != 0 || listen(fd, BACKLOG) != 0) {
+    if ((is_early && !share(fd)) || bind(fd, &address->any, size_of(address)) != 0 ||
+        (is_late && !share(fd)) || listen(fd, BACKLOG) != 0) {
         int number = errno;
         close(fd);
         return -number;
@@ -142,11 +150,11 @@ int fh_http_address_listen(int *fd, unsigned *port, const struct fh_http_config 
                             "[IPV6-ADDRESS]:PORT or :PORT",
                             text ? text : "");
     }
-    *fd = listen_on(&address, config->reuse_port);
+    *fd = listen_on(&address, config);
     if (*fd == -EAFNOSUPPORT && text[0] == ':') { /* a machine without IPv6 */
         in_port_t number = address.v6.sin6_port;
         parse_host("0.0.0.0", number, &address);
-        *fd = listen_on(&address, config->reuse_port);
+        *fd = listen_on(&address, config);
     }
     if (*fd < 0) {
         return fail(text, -*fd, err);
