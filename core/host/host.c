@@ -189,8 +189,8 @@ static void set_log(const struct fh_config *settings)
 static bool is_loopback(const char *address)
 {
     size_t digits = strspn(address, "0123456789.");
-    return (strncmp(address, "127.", 4) == 0 && address[digits] == ':') || strncmp(address, "[::1]", 5) == 0 ||
-           strncmp(address, "localhost:", 10) == 0;
+    return (strncmp(address, "127.", 4) == 0 && (address[digits] == ':' || !address[digits])) ||
+           strncmp(address, "[::1]", 5) == 0 || strncmp(address, "localhost:", 10) == 0;
 }
 
 static int check_listen(const char *address, struct fh_error *err)
@@ -360,8 +360,8 @@ static int listen_all(flowhost *host, struct fh_error *err)
         return 0;
     }
     for (unsigned i = 0; i < host->shard_count; i++) {
-        int rc = fh_shard_listen(&host->shards[i], address, i, host->shard_count, &host->settings,
-                                 err);
+        int rc =
+            fh_shard_listen(&host->shards[i], address, i, host->shard_count, &host->settings, err);
         if (rc != 0) {
             return rc;
         }
