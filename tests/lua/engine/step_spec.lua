@@ -341,7 +341,7 @@ describe("log lines", function()
         for _, line in ipairs(again.log) do
             lines[#lines + 1] = line.message
         end
-        assert.same({ "took up 1 unfinished runs" }, lines)
+        assert.same({ "took up 1 unfinished run" }, lines)
         local by_path = again:entries()
         assert.equal("after", by_path.log2.value)
         assert.equal("inside", by_path["2.log1"].value)
