@@ -11,14 +11,17 @@
 
 enum { EXIT_DONE = 0, EXIT_PROBLEMS = 1, EXIT_USAGE = 2, EXIT_NO_START = 3 };
 
-/* For the signal handler only. */
-static flowhost *running;
+/* For the signal handler only. NULL while nothing can be stopped. */
+static flowhost *volatile running;
 
 static void on_signal(int number)
 {
     int saved = errno;
+    flowhost *host = running;
     (void)number;
-    flowhost_stop(running);
+    if (host) {
+        flowhost_stop(host);
+    }
     errno = saved;
 }
 
@@ -30,6 +33,14 @@ static void catch_signals(flowhost *host)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+/* A signal that comes while the host is being closed finds none. */
+static void ignore_signals(void)
+{
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    running = NULL;
 }
 
 static int complain(int code, const flowhost_error *error)
@@ -52,6 +63,7 @@ static int serve(flowhost_config *config)
         if (rc >= 0) {
             flowhost_run(host);
         }
+        ignore_signals();
         flowhost_close(host);
     }
     return rc < 0 ? complain(rc, &error) : EXIT_DONE;
@@ -80,7 +92,7 @@ static void set_private(flowhost_config *config)
         flowhost_config_set(config, "data", "temp");
     }
     if (!flowhost_config_get(config, "log_level")) {
-        flowhost_config_set(config, "log_level", "warn");
+        flowhost_config_set(config, "log_level", "error");
     }
     flowhost_config_set(config, "listen", "none");
     flowhost_config_set(config, "shards", "1");

@@ -250,6 +250,9 @@ static bool take_queue(struct fh_commit *commit, struct fh_batch_list *fresh)
 static void *run(void *arg)
 {
     struct fh_commit *commit = arg;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL); /* signals are for the program's own threads */
     bool goes_on = true;
     while (goes_on) {
         struct fh_batch_list fresh = {0};

@@ -19,6 +19,11 @@ return {
 """,
     "get.lua": "return { http = 'GET /things', durable = 'never', run = function(ctx, input) return input end }",
     "one.lua": "return { http = 'DELETE /things/{id}', durable = 'never', run = function(ctx, input) return input.params end }",
+    "bare.lua": "return { http = 'GET /bare', run = function(ctx, input) return input.header end }",
+    "named.lua": """
+return { http = "GET /named", request = { header = { Authorization = { type = "string" }, ["X-Page"] = { type = "int" } } },
+    run = function(ctx, input) return { input.header.Authorization, input.header["X-Page"] } end }
+""",
     "raw.lua": "return { http = 'POST /raw', durable = 'never', run = function(ctx, input) return input.body end }",
 }
 
@@ -29,6 +34,15 @@ class BadRequests(HostCase):
 
     def tearDown(self):
         self.assertEqual(self.ask("GET", "/things").status, 200, "the host goes on")
+
+    def test_credentials_are_kept_only_when_asked_for(self):
+        secret = {"Authorization": "Bearer abc", "Cookie": "s=1", "Proxy-Authorization": "Basic x", "X-Page": "7"}
+        answer = self.ask("GET", "/bare", headers=secret)
+        self.assertEqual({name for name in secret if name.lower() in answer.body}, {"X-Page"})
+        stored = json.dumps(self.ask("GET", f"/v1/runs/{answer.run}").body)
+        self.assertNotIn("abc", stored)
+        self.assertEqual(self.ask("GET", "/named", headers=secret).body, ["Bearer abc", 7])
+        self.assert_problem(self.ask("GET", "/named", headers={"X-Page": "x"}), 400, "INPUT_INVALID")
 
     def test_body_that_is_not_json(self):
         for body, place in (('{"name": }', "line 1 column 10"), ('{\n "name": "x"\n', "line 3 column 1"), ("x", "line 1 column 1"),

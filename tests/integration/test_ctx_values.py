@@ -309,7 +309,7 @@ class Values(HostCase):
         self.assertIn(trace, lines[0])
         kept = [(s["kind"], s["name"], s["output"]) for s in self.steps_of(answer).values()]
         self.assertEqual(kept, [("log", "debug", "quiet"), ("log", "info", 'a line 7 {"a":1} nil true'),
-                                ("log", "warn", "a warning"), ("log", "error", "an error")])
+                                ("log", "warn", "a warning"), ("log", "error", "an error"), ("log", "info", "printed\t1")])
 
     def test_json(self):
         got = self.output_of("json", {"text": '{"b":[],"a":{},"i":9007199254740993,"n":null}'})

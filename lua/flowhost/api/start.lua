@@ -59,6 +59,21 @@ local function check_input(request, flow, input)
     return true
 end
 
+--- Headers that prove who the caller is do not belong into a journal: a flow gets one only if its request block names it.
+local CREDENTIALS = { "authorization", "proxy-authorization", "cookie" }
+
+local function remove_credentials(headers, flow)
+    local declared = {}
+    for name in pairs(flow.request and flow.request.header or {}) do
+        declared[name:lower()] = true
+    end
+    for _, name in ipairs(CREDENTIALS) do
+        if not declared[name] then
+            headers[name] = nil
+        end
+    end
+end
+
 --- A flow's own route.
 local function handle_route(flow, request, captures, method, path, body)
     if refuse_when_draining(request) then
@@ -71,11 +86,13 @@ local function handle_route(flow, request, captures, method, path, body)
     local headers = request:headers()
     local input = { query = request:query(), body = value, header = headers, path = path, method = method,
         params = captures }
+    local trace_id = trace_id_of(headers)
+    remove_credentials(headers, flow)
     if not check_input(request, flow, input) then
         return
     end
     run_module.start {
-        flow = flow, input = input, trace_id = trace_id_of(headers),
+        flow = flow, input = input, trace_id = trace_id,
         waiter = function(run, answer)
             caller_module.send(request, run, answer)
         end,

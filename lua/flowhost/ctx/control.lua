@@ -10,6 +10,9 @@ local step = require "flowhost.engine.step"
 local MAX_HEADERS = 60 -- the server takes 64, some are added
 
 local function stop(reason)
+    if type(reason) == "table" or type(reason) == "function" then
+        error_object.raise("INVALID", "ctx.stop: the reason must be text")
+    end
     reason = reason == nil and "" or tostring(reason)
     step.current_fiber("stop")
     step.halt(function(run)
@@ -20,6 +23,8 @@ end
 local function fail(code, message)
     if type(code) ~= "string" then
         error_object.raise("INVALID", "ctx.fail: a code is expected")
+    elseif type(message) == "table" or type(message) == "function" then
+        error_object.raise("INVALID", "ctx.fail: the message must be text")
     end
     local err = error_object.new(code, message == nil and code or tostring(message))
     step.current_fiber("fail")

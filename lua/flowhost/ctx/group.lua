@@ -9,6 +9,15 @@ local group = require "flowhost.engine.group"
 
 local json = core.json
 
+--- The list as it is now: what a branch gets must not hang on what the others did to it meanwhile.
+local function copy(list, count)
+    local own = {}
+    for i = 1, count do
+        own[i] = list[i]
+    end
+    return own
+end
+
 local function all(functions)
     if type(functions) ~= "table" then
         error_object.raise("INVALID", "ctx.all: a list of functions is expected")
@@ -19,9 +28,7 @@ local function all(functions)
             error_object.raise("INVALID", ("ctx.all: entry %d is a %s, not a function"):format(i, type(functions[i])))
         end
     end
-    local results = group.run("all", count, count, function(branch)
-        return functions[branch]()
-    end)
+    local results = group.run("all", count, count, copy(functions, count))
     return unpack(results, 1, count)
 end
 
@@ -34,9 +41,7 @@ local function map(list, fn, o)
     if type(concurrency) ~= "number" or concurrency < 1 then
         error_object.raise("INVALID", "ctx.map: concurrency must be a number of at least 1")
     end
-    local results = group.run("map", count, concurrency, function(branch)
-        return fn(list[branch], branch)
-    end)
+    local results = group.run("map", count, concurrency, { fn }, copy(list, count))
     for i = 1, count do
         if results[i] == nil then
             results[i] = json.null -- a list with holes has no length, nor a JSON form

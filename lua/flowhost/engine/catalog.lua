@@ -7,6 +7,7 @@ local fiber_module = require "flowhost.engine.fiber"
 local loader = require "flowhost.flow.loader"
 local release_module = require "flowhost.engine.release"
 local sandbox = require "flowhost.flow.sandbox"
+local step = require "flowhost.engine.step"
 
 local system = core.system
 
@@ -77,9 +78,11 @@ local function require_module(name, state)
     return state.modules[name]
 end
 
+--- As ctx.log.info; inside of a coroutine of the flow's own, where no step can be, just the line.
 local function print_line(text, state)
-    local run = state.run
-    if run then
+    local run, fiber = state.run, fiber_of(state)
+    local is_step = fiber and coroutine.running() == fiber.co
+    if run and (not is_step or step.log("info", text)) then
         system.log("info", text, { "flow", run.flow, "run", run.id })
     end
 end

@@ -66,6 +66,7 @@ function pump(group)
             on_branch_end(group, branch, ended, ok, value)
         end, group.fiber)
         fiber.scope.parent = group.fiber.scope
+        fiber.origin = group.functions[branch] or group.functions[1]
         fiber_module.resume(fiber, branch)
     end
     group.is_pumping = false
@@ -79,17 +80,25 @@ local function start(fiber, group)
     end
 end
 
---- Runs body(i) for i = 1..size as branches. Returns the list of results; raises as said above.
----@param body fun(branch: integer): any
+--- Runs functions[i]() for i = 1..size as branches, or with a list of arguments functions[1](arguments[i], i). Returns the
+--- list of results; raises as said above.
+---@param functions function[]  the flow's own
+---@param arguments any[]?
 ---@return any[] results  may have holes
-function M.run(kind, size, concurrency, body)
+function M.run(kind, size, concurrency, functions, arguments)
     local _, path = step.begin_group(kind, size)
     if size == 0 then
         return {}
     end
+    local function body(branch)
+        if arguments then
+            return functions[1](arguments[branch], branch)
+        end
+        return functions[branch]()
+    end
     local ok, value = fiber_module.wait {
         start = start, path = path, size = size, left = size, next = 1, running = 0, concurrency = concurrency,
-        body = body, results = {}, errors = {},
+        body = body, functions = functions, results = {}, errors = {},
     }
     if not ok then
         error(value, 0)

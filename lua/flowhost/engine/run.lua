@@ -57,6 +57,13 @@ local function answer_all(run, answer)
     end
 end
 
+--- The line by which an operator learns of it.
+local function log_trouble(run, status)
+    system.log("warn", ("run %s: %s"):format(status, tostring(run.error)), {
+        "flow", run.flow, "run", run.id, "trace_id", run.trace_id or "", "step", run.error.step or "",
+    })
+end
+
 --- Nothing more happens in the run; what it has recorded is written, then those who wait are told.
 local function close(run, status)
     run.is_over = true
@@ -65,6 +72,9 @@ local function close(run, status)
     run.ended = rows.TERMINAL[status] and timer.now_ms() or nil
     run.is_row_dirty = true
     run.recorded = run.recorded + 1
+    if status == "suspended" or status == "failed" then
+        log_trouble(run, status)
+    end
     commit.when_durable(run, function()
         remove_live(run)
         answer_all(run)

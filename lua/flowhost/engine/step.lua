@@ -15,7 +15,7 @@ local fiber_module = require "flowhost.engine.fiber"
 local journal = require "flowhost.engine.journal"
 
 local json, system, timer = core.json, core.system, core.timer
-local fault, find_line = system.fault, core.flow.line
+local fault, running_line = system.fault, core.flow.line
 
 local M = {}
 
@@ -37,6 +37,18 @@ local function normalize(value)
         return false, reason
     end
     return true, decode(text), text
+end
+
+--- "file:line" of the flow's line that is being run. A tail call leaves no line behind: then where the branch's function
+--- begins.
+local function find_line()
+    local line = running_line()
+    local fiber = fiber_module.current
+    if line == "" and fiber and fiber.origin then
+        local info = debug.getinfo(fiber.origin, "S")
+        line = info.what == "Lua" and ("%s:%d"):format(info.source:sub(2), info.linedefined) or ""
+    end
+    return line
 end
 
 local function current_fiber(kind)

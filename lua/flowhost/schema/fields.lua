@@ -245,6 +245,15 @@ function M.find_problem(request)
     end
 end
 
+--- Headers come in lower case; a flow finds one under the name by which its rule calls it.
+local function spell_as_declared(rules, headers)
+    for name in pairs(rules) do
+        if headers[name] == nil then
+            headers[name], headers[name:lower()] = headers[name:lower()], nil
+        end
+    end
+end
+
 --- Checks and completes `input` in place. nil when it holds, else a list of { pointer, message }.
 function M.check(request, input)
     local errors = {}
@@ -258,6 +267,9 @@ function M.check(request, input)
             if type(holder) ~= "table" or is_list(holder) then
                 add(errors, "/" .. block, "must be a JSON object")
             else
+                if block == "header" then
+                    spell_as_declared(rules, holder)
+                end
                 check_map(errors, "/" .. block, rules, holder)
             end
         end
