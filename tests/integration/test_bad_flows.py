@@ -85,7 +85,7 @@ class BadFlows(Problems, FolderCase):
     def test_check_of_host_lua(self):
         for text, line, word in (("return {\n  a = = 1 }", 2, "="), ("return 7", 1, "table"), ("\nerror('no')", 2, "no"),
                                  ("return { listne = 1 }", 1, "listne"), ("return { shards = 'x' }", 1, "shards"),
-                                 ("return { env = { a = {} } }", 1, "env.a")):
+                                 ("return { env = { a = {} } }", 1, "env.a"), ("\nwhile true do end", 2, "CPU_LIMIT")):
             self.reset({"host.lua": text})
             code, out, _ = self.check()
             self.assertEqual(code, 1, out)

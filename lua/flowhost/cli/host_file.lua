@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- host.lua: a file that returns a table of settings and `env`. It runs in a small environment of its own: plain Lua
--- without io, and os.getenv, so that env can be taken from outside: env = { USER_URL = os.getenv "USER_URL" or
+-- without io, under a flow's limits, and os.getenv, so that env can be taken from outside: env = { USER_URL = os.getenv "USER_URL" or
 -- "http://..." }.
 
+local core = require "flowhost.core"
 local settings = require "flowhost.cli.settings"
 local source = require "flowhost.flow.source"
 
@@ -51,8 +52,10 @@ function M.read(text, environment)
         return nil, reason
     end
     setfenv(chunk, new_environment(environment))
-    local ok, result = pcall(chunk)
-    if not ok then
+    local how, result = core.flow.resume(coroutine.create(chunk))
+    if how == "yield" then
+        return nil, { line = 1, message = "it cannot wait" }
+    elseif how == "error" then
         local line, message = tostring(result):match "^host%.lua:(%d+): (.*)$"
         return nil, { line = tonumber(line) or 1, message = message or tostring(result) }
     elseif type(result) ~= "table" then

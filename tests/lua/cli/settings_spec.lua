@@ -1,4 +1,9 @@
 -- SPDX-License-Identifier: MIT
+local fake_core = require "support.fake_core"
+
+package.loaded["flowhost.core"] = fake_core.new().core
+package.loaded["flowhost.cli.host_file"] = nil
+
 local host_file = require "flowhost.cli.host_file"
 local settings = require "flowhost.cli.settings"
 
