@@ -87,7 +87,7 @@ static void count_busy(struct fh_timer *timer)
     struct fh_shard *shard = FH_LIST_ENTRY(timer, struct fh_shard, drain_timer);
     int busy = fh_setup_drain(shard->vm);
     if (shard->http) {
-        busy += (int)fh_http_get_pending(shard->http);
+        busy += (int)fh_http_get_unsent(shard->http);
     }
     shard->busy = busy;
     fh_timer_start(shard->loop, timer, DRAIN_COUNT_MS);

@@ -239,3 +239,8 @@ unsigned fh_http_get_pending(const struct fh_http *http)
 {
     return http->pending;
 }
+
+unsigned fh_http_get_unsent(const struct fh_http *http)
+{
+    return http->unsent;
+}

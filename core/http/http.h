@@ -59,6 +59,9 @@ unsigned fh_http_get_port(const struct fh_http *http);
 /* Requests handed to the handler and not answered yet. */
 unsigned fh_http_get_pending(const struct fh_http *http);
 
+/* Those, and requests whose answer has not been sent to its end. */
+unsigned fh_http_get_unsent(const struct fh_http *http);
+
 /* --- the request: valid until answered ---------------------------------------------------------- */
 
 struct fh_slice fh_http_request_method(const struct fh_http_request *request);

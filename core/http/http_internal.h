@@ -31,6 +31,7 @@ struct fh_http {
     unsigned port;
     unsigned connections;
     unsigned pending;
+    unsigned unsent; /* handed to the handler and not completed */
     uint64_t handed; /* requests ever given to the handler */
     struct fh_io io;
     struct fh_hook hook;
@@ -78,6 +79,7 @@ struct fh_http_request {
     unsigned holders;
     enum fh_http_phase phase;
     bool has_begun; /* the headers were looked at */
+    bool is_unsent; /* counted in http->unsent */
     bool is_suspended;
     bool is_queued; /* MHD has a response */
     bool is_refused;

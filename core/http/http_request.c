@@ -286,6 +286,8 @@ static enum MHD_Result hand_over(struct fh_http_request *request)
     request->holders++;
     fh_list_push(&http->open, &request->link);
     http->pending++;
+    http->unsent++;
+    request->is_unsent = true;
     http->handed++;
     http->handler(http->arg, request);
     if (request->is_queued) {
@@ -366,6 +368,7 @@ void fh_http_request_on_completed(void *cls, struct MHD_Connection *connection, 
         return;
     }
     *context = NULL;
+    http->unsent -= request->is_unsent ? 1 : 0;
     if (request->is_refused ||
         (code == MHD_REQUEST_TERMINATED_WITH_ERROR && has_unread(connection))) {
         fh_http_linger_start(http, connection);
