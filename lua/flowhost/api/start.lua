@@ -59,7 +59,8 @@ local function check_input(request, flow, input)
     return true
 end
 
---- Headers that prove who the caller is do not belong into a journal: a flow gets one only if its request block names it.
+--- Headers that prove who the caller is do not belong into a journal: a flow gets one only if its request block names
+--- it.
 local CREDENTIALS = { "authorization", "proxy-authorization", "cookie" }
 
 local function remove_credentials(headers, flow)

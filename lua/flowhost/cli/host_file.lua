@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- host.lua: a file that returns a table of settings and `env`. It runs in a small environment of its own: plain Lua
--- without io, under a flow's limits, and os.getenv, so that env can be taken from outside: env = { USER_URL = os.getenv "USER_URL" or
--- "http://..." }.
+-- without io, under a flow's limits, and os.getenv, so that env can be taken from outside: env = { USER_URL =
+-- os.getenv "USER_URL" or "http://..." }.
 
 local core = require "flowhost.core"
 local settings = require "flowhost.cli.settings"

@@ -8,7 +8,9 @@ local core = require "flowhost.core"
 local rows = require "flowhost.engine.rows"
 local token = require "flowhost.engine.token"
 
-local fault = core.system.fault
+local fault, timer = core.system.fault, core.timer
+
+local SOON_MS = 10
 
 local M = {}
 
@@ -83,6 +85,35 @@ end
 
 --- Writes what is recorded, without anybody waiting for it.
 M.flush = flush
+
+local soon = {} -- runs with something recorded that nobody waits for
+local has_timer = false
+
+local function flush_soon()
+    local runs = soon
+    soon, has_timer = {}, false
+    for run in pairs(runs) do
+        if not run.is_over then
+            flush(run)
+        end
+    end
+end
+
+--- Writes what is recorded within some milliseconds, if nothing else does before: a result that came back is not held
+--- in memory for as long as another branch waits.
+function M.flush_soon(run)
+    if run.submitted == run.recorded or run.is_over then
+        return
+    elseif run.is_in_flight then
+        run.wants_flush = true
+        return
+    end
+    soon[run] = true
+    if not has_timer then
+        has_timer = true
+        timer.start(SOON_MS, token.new(flush_soon))
+    end
+end
 
 --- Calls fn as soon as everything recorded up to now is durable: at once when it is.
 function M.when_durable(run, fn)

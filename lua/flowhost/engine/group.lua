@@ -80,8 +80,8 @@ local function start(fiber, group)
     end
 end
 
---- Runs functions[i]() for i = 1..size as branches, or with a list of arguments functions[1](arguments[i], i). Returns the
---- list of results; raises as said above.
+--- Runs functions[i]() for i = 1..size as branches, or with a list of arguments functions[1](arguments[i], i). Returns
+--- the list of results; raises as said above.
 ---@param functions function[]  the flow's own
 ---@param arguments any[]?
 ---@return any[] results  may have holes

@@ -39,8 +39,8 @@ local function normalize(value)
     return true, decode(text), text
 end
 
---- "file:line" of the flow's line that is being run. A tail call leaves no line behind: then where the branch's function
---- begins.
+--- "file:line" of the flow's line that is being run. A tail call leaves no line behind: then where the branch's
+--- function begins.
 local function find_line()
     local line = running_line()
     local fiber = fiber_module.current
@@ -238,6 +238,7 @@ local function finish(fiber, effect, text, value)
         record_error(fiber, effect.path, effect.kind, effect.name, effect.hash, effect.line, effect.started, value)
     end
     fiber_module.resume(fiber, text ~= nil, value)
+    commit.flush_soon(run)
 end
 
 function M.add_effect(run, effect)

@@ -90,6 +90,29 @@ describe("a run", function()
         assert.equal(0, #w.store.queue)
     end)
 
+    it("with a branch that has its answer writes it soon, though another branch still waits", function()
+        local w = new [[
+            return { ctx.all {
+                function() return ctx.request { url = "http://u/fast" } end,
+                function() return ctx.request { url = "http://u/slow" } end,
+            } }
+        ]]
+        w:start "a"
+        w:commit()
+        w:answer(w.calls[1], 200, nil, "fast")
+        assert.equal(0, #w.store.queue)
+        w:advance(10)
+        assert.equal(1, #w.store.queue)
+        w:commit()
+        local sent = {}
+        local again = w:crash(nil, { upstream = function(call)
+            sent[#sent + 1] = call.url
+            return 200, nil, "slow"
+        end })
+        again:settle()
+        assert.same({ "http://u/slow" }, sent)
+    end)
+
     it("that sleeps writes its due time without anybody waiting for it", function()
         local w = new [[ ctx.sleep(10) return 1 ]]
         local request = w:start "a"
