@@ -54,7 +54,7 @@ static void block_signals(void)
 {
     sigset_t all;
     sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    pthread_sigmask(SIG_BLOCK, &all, NULL); /* the budget of flows unblocks its own */
 }
 
 static void *turn(void *arg)

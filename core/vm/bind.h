@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "base/random.h"
+#include "vm/budget.h"
 #include "vm/vm.h"
 
 #include <lauxlib.h>
@@ -19,10 +20,8 @@ struct fh_vm {
     void *allocate_arg;
     size_t used_bytes;
     bool is_muted;
-    bool is_in_flow;     /* a flow's code runs: memory cap and budget apply to it */
-    bool is_over_budget; /* the hook has fired: the flow is being thrown out */
-    int64_t cpu_end_us;  /* of the thread's own time; 0: not read yet */
-    int64_t deadline_us; /* monotonic: not over before */
+    bool is_in_flow; /* a flow's code runs: the memory cap applies to it */
+    struct fh_budget budget;
     int handlers[FH_EVENT_COUNT];
     int trampoline;
     bool was_refused;  /* an allocation, since the last collection */

@@ -5,70 +5,11 @@
  *   is_over_budget() -> boolean   what is being run has used its time up and is being ended
  *   line() -> "file:line"     the innermost line of the flow's own that is being run, "" when there is none
  *
- * `code` is "CPU_LIMIT" or "MEMORY_LIMIT" when a limit ended it, else nil. The dead coroutine keeps
- * its stack for a traceback. The budget is the shard thread's own processor time between two
- * yields. A count hook watches it; LuaJIT's hooks are per VM and do not fire in compiled traces,
- * hence the flow is interpreted and the hook is set around each resume. */
+ * `code` is "CPU_LIMIT" or "MEMORY_LIMIT" when a limit ended it (budget.h, vm.c), else nil. The dead
+ * coroutine keeps its stack for a traceback. */
 #include "vm/bind.h"
 
-#include <time.h>
-
-enum { HOOK_EVERY = 20000, MAX_FRAMES = 20 };
-
-static int64_t thread_cpu_us(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
-
-/* Thread time is expensive to read. It is first read at the first hook, so that a short resume never
- * pays for it; and then only when the cheap monotonic clock, which also counts time the thread did
- * not run, says that it may be over. */
-static bool is_over(struct fh_vm *vm)
-{
-    int64_t now_us = fh_clock_mono_us(&fh_clock_system);
-    int64_t limit_us = vm->context.cpu_limit_ms * 1000;
-    if (vm->cpu_end_us == 0) {
-        vm->cpu_end_us = thread_cpu_us() + limit_us;
-        vm->deadline_us = now_us + limit_us;
-    }
-    if (now_us < vm->deadline_us) {
-        return false;
-    }
-    int64_t left_us = vm->cpu_end_us - thread_cpu_us();
-    vm->deadline_us = now_us + left_us;
-    return left_us <= 0;
-}
-
-/* Once over, it fires at every instruction: a pcall in the flow cannot outlive it. */
-static void on_count(lua_State *L, lua_Debug *ar)
-{
-    struct fh_vm *vm = fh_vm_of(L);
-    if (vm->is_over_budget || is_over(vm)) {
-        vm->is_over_budget = true;
-        lua_sethook(L, on_count, LUA_MASKCOUNT, 1);
-        lua_getinfo(L, "Sl", ar); /* luaL_error would name the caller's line */
-        lua_pushfstring(L, "%s:%d: CPU_LIMIT: ran longer than %d ms without waiting for anything",
-                        ar->source + (ar->source[0] == '@'), ar->currentline,
-                        (int)vm->context.cpu_limit_ms);
-        lua_error(L);
-    }
-}
-
-static void arm(struct fh_vm *vm, lua_State *co)
-{
-    vm->is_over_budget = false;
-    vm->is_in_flow = true;
-    vm->cpu_end_us = 0;
-    lua_sethook(co, on_count, LUA_MASKCOUNT, HOOK_EVERY);
-}
-
-static void disarm(struct fh_vm *vm, lua_State *L)
-{
-    lua_sethook(L, NULL, 0, 0);
-    vm->is_in_flow = false;
-}
+enum { MAX_FRAMES = 20 };
 
 /* A flow over budget may have ended well (rc 0) when a pcall caught the error and no instruction came after that. */
 static int push_error(lua_State *L, lua_State *co, int rc, const char *code)
@@ -108,10 +49,12 @@ static int resume(lua_State *L)
         return luaL_error(L, "too many arguments to resume");
     }
     lua_xmove(L, co, count);
-    arm(vm, co);
+    vm->is_in_flow = true;
+    fh_budget_start(&vm->budget);
     int rc = lua_resume(co, count);
-    disarm(vm, L);
-    if (vm->is_over_budget) {
+    fh_budget_stop(&vm->budget);
+    vm->is_in_flow = false;
+    if (vm->budget.is_over) {
         return push_error(L, co, rc, "CPU_LIMIT");
     }
     if (rc == LUA_ERRMEM) {
@@ -149,7 +92,7 @@ static int line(lua_State *L)
 
 static int is_over_budget(lua_State *L)
 {
-    lua_pushboolean(L, fh_vm_of(L)->is_over_budget);
+    lua_pushboolean(L, fh_vm_of(L)->budget.is_over);
     return 1;
 }
 

@@ -7,6 +7,7 @@
 #include "vm/embedded.h"
 #include "vm/json.h"
 
+#include <luajit.h>
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,7 +152,14 @@ static int search_embedded(lua_State *L)
         lua_pushfstring(L, "\n\tno module '%s' in the program", path);
         return 1;
     }
-    return load_embedded(L, file) == 0 ? 1 : lua_error(L);
+    if (load_embedded(L, file) != 0) {
+        return lua_error(L);
+    }
+    if (strncmp(file->name, "flowhost/flow/", 14) == 0) {
+        /* What flows call to loop for them must be interruptible as they are. */
+        luaJIT_setmode(L, -1, LUAJIT_MODE_ALLFUNC | LUAJIT_MODE_OFF);
+    }
+    return 1;
 }
 
 static void preload(lua_State *L, const char *name, lua_CFunction open)
@@ -269,6 +277,7 @@ int fh_vm_open(struct fh_vm **out, const struct fh_vm_context *context, struct f
     vm->allocate = lua_getallocf(vm->L, &vm->allocate_arg);
     vm->used_bytes = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024;
     lua_setallocf(vm->L, allocate, vm);
+    fh_budget_init(&vm->budget, vm->L, vm->context.cpu_limit_ms);
     int rc = lua_cpcall(vm->L, set_up, vm);
     if (rc != 0) {
         fh_error_set(err, FH_E_LUA, "the Lua library does not load: %s", lua_tostring(vm->L, -1));
@@ -291,6 +300,7 @@ void fh_vm_close(struct fh_vm *vm)
         return;
     }
     fh_bind_timer_stop_all(vm);
+    fh_budget_deinit(&vm->budget);
     lua_setallocf(vm->L, vm->allocate, vm->allocate_arg);
     lua_close(vm->L);
     free(vm);
