@@ -93,9 +93,13 @@ static void count_busy(struct fh_timer *timer)
     fh_timer_start(shard->loop, timer, DRAIN_COUNT_MS);
 }
 
+/* A host that closes at once delivers this mail when only the loop is left. */
 static void on_drain(struct fh_mail *mail)
 {
     struct fh_shard *shard = FH_LIST_ENTRY(mail, struct fh_shard, drain_mail);
+    if (shard->is_closed) {
+        return;
+    }
     if (shard->http) {
         fh_http_stop_listening(shard->http);
     }
@@ -122,6 +126,7 @@ void fh_shard_stop(struct fh_shard *shard)
 
 void fh_shard_close_outside(struct fh_shard *shard)
 {
+    shard->is_closed = true;
     if (shard->vm) {
         fh_vm_mute(shard->vm);
     }
@@ -130,9 +135,11 @@ void fh_shard_close_outside(struct fh_shard *shard)
     }
     if (shard->http) {
         fh_http_close(shard->http);
+        shard->http = NULL;
     }
     if (shard->client) {
         fh_client_close(shard->client);
+        shard->client = NULL;
     }
 }
 

@@ -21,6 +21,7 @@ struct fh_shard {
     struct fh_http *http;
     pthread_t thread;
     bool has_thread;
+    bool is_closed; /* its outside: what is still delivered finds neither listener nor client */
     struct fh_mail drain_mail;
     struct fh_timer drain_timer;
     _Atomic bool is_drain_asked;

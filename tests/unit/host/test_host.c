@@ -411,6 +411,23 @@ static void several_shards_open_and_close(void **state)
     }
 }
 
+/* The mail that asks for the drain is then delivered while the host closes. */
+static void without_time_to_drain_it_closes_at_once(void **state)
+{
+    struct folder *folder = *state;
+    const char *const settings[] = {"listen",        "127.0.0.1:0", "shards", "2",
+                                    "drain_timeout", "0",           NULL};
+    flowhost_error error = {0, ""};
+    for (int i = 0; i < 3; i++) {
+        flowhost *host;
+        assert_int_equal(host_try_open(&host, folder_path(folder, "data"), &error, settings), 0);
+        host_load(host, NULL);
+        flowhost_stop(host);
+        flowhost_run(host);
+        flowhost_close(host);
+    }
+}
+
 static void has_a_version(void **state)
 {
     (void)state;
@@ -441,6 +458,7 @@ int main(void)
         WITH_FOLDER(a_second_stop_leaves_at_once),
         WITH_FOLDER(two_hosts_do_not_meet),
         WITH_FOLDER(several_shards_open_and_close),
+        WITH_FOLDER(without_time_to_drain_it_closes_at_once),
         cmocka_unit_test(has_a_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
