@@ -2,6 +2,7 @@
 /* core.flow: running a flow's coroutine under its limits.
  *
  *   resume(co, ...) -> "yield", values ... | "end", values ... | "error", value, code
+ *   resume_more(co, ...)      the same, on what the last resume left of the processor time
  *   is_over_budget() -> boolean   what is being run has used its time up and is being ended
  *   line() -> "file:line"     the innermost line of the flow's own that is being run, "" when there is none
  *
@@ -38,7 +39,7 @@ static bool can_resume(lua_State *co)
            (lua_status(co) == 0 && lua_gettop(co) == 1 && !lua_getstack(co, 0, &frame));
 }
 
-static int resume(lua_State *L)
+static int resume_with(lua_State *L, void (*start)(struct fh_budget *budget))
 {
     lua_State *co = lua_tothread(L, 1);
     luaL_argcheck(L, co, 1, "coroutine expected");
@@ -50,7 +51,7 @@ static int resume(lua_State *L)
     }
     lua_xmove(L, co, count);
     vm->is_in_flow = true;
-    fh_budget_start(&vm->budget);
+    start(&vm->budget);
     int rc = lua_resume(co, count);
     fh_budget_stop(&vm->budget);
     vm->is_in_flow = false;
@@ -68,6 +69,16 @@ static int resume(lua_State *L)
     lua_pushstring(L, rc == LUA_YIELD ? "yield" : "end");
     lua_xmove(co, L, results);
     return results + 1;
+}
+
+static int resume(lua_State *L)
+{
+    return resume_with(L, fh_budget_start);
+}
+
+static int resume_more(lua_State *L)
+{
+    return resume_with(L, fh_budget_continue);
 }
 
 /* Chunks of the Lua library are named "@flowhost/..."; those of flows by their path in the folder. */
@@ -99,7 +110,7 @@ static int is_over_budget(lua_State *L)
 void fh_bind_flow_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"resume", resume}, {"line", line}, {"is_over_budget", is_over_budget}, {NULL, NULL}};
+        {"resume", resume}, {"resume_more", resume_more}, {"line", line}, {"is_over_budget", is_over_budget}, {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, functions);
 }

@@ -95,8 +95,13 @@ void fh_budget_deinit(struct fh_budget *budget)
 
 void fh_budget_start(struct fh_budget *budget)
 {
-    budget->is_over = false;
     budget->ticks = 0;
+    fh_budget_continue(budget);
+}
+
+void fh_budget_continue(struct fh_budget *budget)
+{
+    budget->is_over = false;
     if (!budget->has_timer || !pthread_equal(budget->thread, pthread_self())) {
         open_timer(budget);
     }

@@ -38,4 +38,7 @@ void fh_budget_deinit(struct fh_budget *budget);
 
 /* Around each resume, on the thread that resumes. */
 void fh_budget_start(struct fh_budget *budget);
+
+/* Instead of start: goes on with the time that the last one left. */
+void fh_budget_continue(struct fh_budget *budget);
 void fh_budget_stop(struct fh_budget *budget);

@@ -16,21 +16,20 @@ local M = {}
 
 local flush
 
+--- Marks rise along the list. It is taken off the run first: what is called may add to it, or throw.
 local function release_waiters(run)
-    local waiters = run.durable_waiters
-    local first = 1
-    while waiters[first] and waiters[first].mark <= run.durable_mark do
-        local fn = waiters[first].fn
-        waiters[first] = false
-        first = first + 1
-        fn()
-    end
-    if first > 1 then
-        local rest = {}
-        for i = first, #waiters do
-            rest[#rest + 1] = waiters[i]
+    local waiters, rest = run.durable_waiters, {}
+    local ready = 0
+    for i, waiter in ipairs(waiters) do
+        if waiter.mark <= run.durable_mark then
+            ready = i
+        else
+            rest[#rest + 1] = waiter
         end
-        run.durable_waiters = rest
+    end
+    run.durable_waiters = rest
+    for i = 1, ready do
+        waiters[i].fn()
     end
 end
 
@@ -58,10 +57,9 @@ function flush(run)
     if run.submitted == run.recorded then
         return
     end
-    local has_room, batch = pcall(rows.batch, run)
-    if not has_room then
-        collectgarbage()
-        return run.on_commit_failed(run, "MEMORY_LIMIT")
+    local is_built, batch = pcall(rows.batch, run)
+    if not is_built then
+        return run.on_batch_failed(run, batch)
     end
     local mark, status = run.recorded, run.status
     if #run.pending > 0 then
@@ -71,9 +69,11 @@ function flush(run)
     run.is_row_dirty = false
     run.submitted = mark
     run.is_in_flight = true
+    token.owner = run
     local waiting = token.new(function(code)
         on_commit(run, mark, status, code)
     end)
+    token.owner = nil
     fault "engine.submit"
     local ok, code = batch:submit(waiting)
     if not ok then
@@ -94,7 +94,7 @@ local function flush_soon()
     soon, has_timer = {}, false
     for run in pairs(runs) do
         if not run.is_over then
-            flush(run)
+            run.guarded(run, flush, run)
         end
     end
 end

@@ -11,7 +11,10 @@
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
 
-local resume_flow = core.flow.resume
+local resume_flow, resume_more = core.flow.resume, core.flow.resume_more
+
+local MAX_DEPTH = 100
+local depth = 0 -- of resumes inside each other: all of them share one budget of processor time
 
 local M = { current = nil }
 
@@ -26,7 +29,13 @@ function M.new(run, fn, prefix, on_end, parent)
     return {
         run = run, co = coroutine.create(fn), on_end = on_end, prefix = prefix,
         scope = { prefix = prefix, n = 0, logs = 0 }, now = parent and parent.now or run.created, parent = parent,
+        depth = parent and parent.depth + 1 or 1,
     }
+end
+
+--- Whether the fiber may have branches: they are resumed from within each other.
+function M.can_branch(fiber)
+    return fiber.depth < MAX_DEPTH
 end
 
 --- The flow's own lines of a coroutine's stack, innermost first.
@@ -71,20 +80,36 @@ local function to_error(fiber, raised, limit)
     return error_object.from_raised(raised, stack)
 end
 
---- Runs the fiber until it waits for something or ends. Effects that are complete at once are gone through in a loop,
---- not by recursion, so that a long replay does not grow the stack.
-local function run_until_waiting(fiber, ...)
+--- A limit ends the run, whichever branch met it and whatever would catch it there.
+local function on_error(fiber, raised, limit)
+    if limit == "MEMORY_LIMIT" then
+        collectgarbage()
+    end
+    local err = to_error(fiber, raised, limit)
+    if limit then
+        return fiber.run.fail_or_suspend(fiber.run, err)
+    end
+    return fiber.on_end(fiber, false, err)
+end
+
+local function step_into(fiber, resume, ...)
     M.current = fiber
-    local how, value, more = resume_flow(fiber.co, ...)
+    local how, value, more = resume(fiber.co, ...)
     M.current = nil
+    return how, value, more
+end
+
+--- Runs the fiber until it waits for something or ends. Effects that are complete at once are gone through in a loop,
+--- not by recursion, so that a long replay does not grow the stack. They do not renew the processor time: only a turn
+--- of the loop does.
+local function run_until_waiting(fiber, ...)
+    local how, value, more = step_into(fiber, depth == 1 and resume_flow or resume_more, ...)
     while how == "yield" and value == TAG do
         local is_ready, a, b = more.start(fiber, more)
         if not is_ready or fiber.run.is_over then
             return
         end
-        M.current = fiber
-        how, value, more = resume_flow(fiber.co, a, b)
-        M.current = nil
+        how, value, more = step_into(fiber, resume_more, a, b)
     end
     fiber.has_ended = true
     if how == "end" then
@@ -93,16 +118,20 @@ local function run_until_waiting(fiber, ...)
         local err = error_object.new("LUA_ERROR", "coroutine.yield was called outside of a coroutine of the flow's own")
         return fiber.on_end(fiber, false, err)
     end
-    if more == "MEMORY_LIMIT" then
-        collectgarbage()
-    end
-    return fiber.on_end(fiber, false, to_error(fiber, value, more))
+    return on_error(fiber, value, more)
 end
 
 --- Goes on with a fiber that waits; nothing happens when its run is over.
 function M.resume(fiber, ...)
-    if not fiber.run.is_over and not fiber.has_ended then
-        return run_until_waiting(fiber, ...)
+    if fiber.run.is_over or fiber.has_ended then
+        return
+    end
+    depth = depth + 1
+    local ok, raised = pcall(run_until_waiting, fiber, ...)
+    depth = depth - 1
+    if not ok then
+        M.current = nil
+        error(raised, 0)
     end
 end
 

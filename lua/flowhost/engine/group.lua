@@ -5,6 +5,7 @@
 -- A group waits for all its branches. When some raised, the error of the lowest branch is raised in the parent; the
 -- steps that failed in the others are remembered in `redo`, so that a recover runs all of them again.
 
+local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local step = require "flowhost.engine.step"
 
@@ -24,6 +25,7 @@ local function collect_redo(group)
 end
 
 local function outcome(group)
+    group.fiber.now = group.ended_now
     for branch = 1, group.size do
         local err = group.errors[branch]
         if err then
@@ -37,7 +39,7 @@ end
 local pump
 
 local function on_branch_end(group, branch, fiber, ok, value)
-    group.fiber.now = math.max(group.fiber.now, fiber.now)
+    group.ended_now = math.max(group.ended_now, fiber.now)
     group.left = group.left - 1
     group.running = group.running - 1
     if ok then
@@ -73,7 +75,7 @@ function pump(group)
 end
 
 local function start(fiber, group)
-    group.fiber = fiber
+    group.fiber, group.ended_now = fiber, fiber.now
     pump(group)
     if group.left == 0 then
         return outcome(group)
@@ -86,6 +88,9 @@ end
 ---@param arguments any[]?
 ---@return any[] results  may have holes
 function M.run(kind, size, concurrency, functions, arguments)
+    if not fiber_module.can_branch(step.current_fiber(kind)) then
+        error_object.raise("INVALID", ("ctx.%s: branches are nested too deep"):format(kind))
+    end
     local _, path = step.begin_group(kind, size)
     if size == 0 then
         return {}

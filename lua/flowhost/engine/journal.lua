@@ -61,7 +61,8 @@ end
 --- path -> the entry in force.
 function M.index(entries)
     local by_path = {}
-    for _, entry in ipairs(entries) do
+    for order, entry in ipairs(entries) do
+        entry.order = order
         by_path[entry.path] = entry.state ~= "r" and entry or nil
     end
     return by_path

@@ -36,6 +36,9 @@ function M.run(find_code)
     local found, after = {}, nil
     repeat
         local keys, _, count = store.scan(store.tables.runs_by_status, { prefix = PREFIX, after = after, limit = 1000 })
+        if not keys then
+            error("the index of running runs cannot be read: " .. tostring(count), 0)
+        end
         for i = 1, count do
             local bytes = keys[i]:sub(#PREFIX + 1)
             if system.partition(bytes) % system.shards == system.shard then
@@ -45,7 +48,10 @@ function M.run(find_code)
         after = keys[count]
     until count < 1000
     for _, bytes in ipairs(found) do
-        bring_back(bytes, find_code)
+        local ok, raised = xpcall(bring_back, debug.traceback, bytes, find_code)
+        if not ok then
+            system.log("error", "a run cannot be taken up: " .. tostring(raised), { "run", system.id_text(bytes) })
+        end
     end
     return #found
 end

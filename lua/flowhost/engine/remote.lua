@@ -23,9 +23,20 @@ function M.owner(run_bytes)
     return system.partition(run_bytes) % system.shards
 end
 
+local FAILED = { status = 500, code = "INTERNAL", detail = "the shard that owns the run failed; see the log" }
+
+--- Calls the verb; what it raises is its caller's answer.
+local function perform(verb, arguments, reply)
+    local ok, raised = xpcall(verbs[verb], debug.traceback, arguments, reply)
+    if not ok then
+        system.log("error", ("call '%s' failed: %s"):format(verb, tostring(raised)))
+        reply(FAILED)
+    end
+end
+
 function M.call(to, verb, arguments, reply)
     if to == system.shard then
-        return verbs[verb](arguments, reply)
+        return perform(verb, arguments, reply)
     end
     last = last + 1
     waiting[last] = reply
@@ -39,8 +50,10 @@ core.on("mail", function(from, bytes)
         waiting[mail.reply] = nil
         return reply(mail.result)
     end
-    verbs[mail.verb](mail.arguments, function(result)
-        shard.post(from, json.encode_stored({ reply = mail.call, result = result }))
+    perform(mail.verb, mail.arguments, function(result)
+        local text = json.encode_stored({ reply = mail.call, result = result })
+            or json.encode_stored({ reply = mail.call, result = FAILED })
+        shard.post(from, text)
     end)
 end)
 

@@ -10,6 +10,7 @@ local commit = require "flowhost.engine.commit"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local journal = require "flowhost.engine.journal"
+local replay_order = require "flowhost.engine.replay"
 local rows = require "flowhost.engine.rows"
 local step = require "flowhost.engine.step"
 
@@ -53,7 +54,10 @@ local function answer_all(run, answer)
     run.waiters = {}
     fault "engine.answer"
     for _, waiter in ipairs(waiters) do
-        waiter(run, answer)
+        local ok, raised = xpcall(waiter, debug.traceback, run, answer)
+        if not ok then
+            system.log("error", "a caller could not be answered: " .. tostring(raised), { "run", run.id })
+        end
     end
 end
 
@@ -157,10 +161,62 @@ local function on_commit_failed(run, code)
     answer_all(run)
 end
 
+--- The engine itself raised while it worked on the run: nothing else may suffer. The run ends as any other that meets an
+--- error; if not even that can be done it is dropped here, and the next start finds what is on disk.
+local function fail_inside(run, raised)
+    raised = tostring(raised)
+    system.log("error", "the engine failed in a run: " .. raised, { "run", run.id, "flow", run.flow })
+    local is_memory = raised:find("not enough memory", 1, true)
+    if is_memory then
+        collectgarbage()
+    end
+    local err = error_object.new(is_memory and "MEMORY_LIMIT" or "INTERNAL", raised:match "^[^\n]*")
+    if not run.is_over and pcall(M.fail_or_suspend, run, err) then
+        return
+    end
+    run.is_over, run.has_commit_failed = true, true
+    run.status, run.error = "failed", err
+    pcall(step.cancel_all, run)
+    remove_live(run)
+    answer_all(run)
+end
+
+--- Calls fn(...) for a run; an error there is that run's alone.
+local function guarded(run, fn, ...)
+    local ok, raised = xpcall(fn, debug.traceback, ...)
+    if not ok then
+        fail_inside(run, raised)
+    end
+end
+
+--- What the run recorded cannot be put into a batch, most likely for want of memory. A run that is not stored yet is
+--- refused. Of one that is, what was recorded since its last commit is given up: it waits for a person there.
+local function on_batch_failed(run, raised)
+    local code = tostring(raised):find("not enough memory", 1, true) and "MEMORY_LIMIT" or "INTERNAL"
+    collectgarbage()
+    system.log("error", "a batch could not be made: " .. tostring(raised), { "run", run.id, "flow", run.flow })
+    if run.stored_status == nil or run.has_given_up then
+        return on_commit_failed(run, code)
+    end
+    run.has_given_up = true
+    run.is_over = true
+    step.cancel_all(run)
+    run.pending, run.output_json, run.ended = {}, nil, nil
+    run.status, run.redo = "suspended", {}
+    run.error = error_object.new(code, "what the run recorded last could not be stored; it stands where it was before")
+    run.is_row_dirty = true
+    run.recorded = run.recorded + 1
+    commit.when_durable(run, function()
+        remove_live(run)
+        answer_all(run)
+    end)
+end
+
 --- What every run begins with; a run of its own makes a table only when it needs one, for most never do.
 local class = { __index = {
     status = "running", attempt = 1, recorded = 0, submitted = 0, durable_mark = 0, next_chunk = 0,
-    is_row_dirty = false, on_commit_failed = on_commit_failed, suspend = M.suspend,
+    is_row_dirty = false, on_commit_failed = on_commit_failed, on_batch_failed = on_batch_failed,
+    suspend = M.suspend, fail_or_suspend = M.fail_or_suspend, guarded = guarded,
 } }
 
 local function prepare(run)
@@ -175,6 +231,7 @@ local function execute(run)
     end
     local fiber = fiber_module.new(run, run.code.main, "", on_root_end)
     fiber_module.resume(fiber, run)
+    replay_order.play(run, fiber_module.resume)
 end
 
 --- 32 hex characters, as W3C trace context has them.
@@ -221,7 +278,7 @@ function M.start(o)
         add_live(setmetatable(run, class))
     end
     fault "engine.start"
-    execute(run)
+    guarded(run, execute, run)
     return run
 end
 
@@ -244,7 +301,7 @@ end
 
 --- After M.load: goes on where the journal ends.
 function M.replay(run)
-    execute(run)
+    guarded(run, execute, run)
 end
 
 --- Paths whose failure is forgotten: the failed step and the containers around it.
@@ -285,7 +342,7 @@ end
 function M.cancel(run, reason)
     run.reason = reason
     run.error = error_object.new("CANCELLED", reason and reason ~= "" and reason or "the run was cancelled")
-    close(run, "cancelled")
+    guarded(run, close, run, "cancelled")
 end
 
 --- A run that cannot even be replayed (its code or journal is unreadable): it can be parked or ended, nothing else.

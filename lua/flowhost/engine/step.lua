@@ -13,6 +13,8 @@ local commit = require "flowhost.engine.commit"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local journal = require "flowhost.engine.journal"
+local replay_order = require "flowhost.engine.replay"
+local token = require "flowhost.engine.token"
 
 local json, system, timer = core.json, core.system, core.timer
 local fault, running_line = system.fault, core.flow.line
@@ -59,6 +61,9 @@ local function current_fiber(kind)
     local co = coroutine.running()
     if co ~= fiber.co then
         error_object.raise("NOT_IN_A_RUN", "ctx." .. kind .. " was called inside a coroutine of the flow's own")
+    end
+    if fiber.is_loading then
+        error_object.raise("NOT_YIELDABLE", "ctx." .. kind .. " cannot be called while a file is being loaded")
     end
     return fiber
 end
@@ -145,8 +150,10 @@ end
 local function record(fiber, path, kind, name, hash, line, started, state, text, value)
     local run = fiber.run
     local ended = timer.now_ms()
-    -- as a replay will find it, which never lets recorded time run backwards
-    fiber.now = math.max(fiber.now, ended)
+    if kind ~= "log" then
+        -- as a replay will find it, which never lets recorded time run backwards and passes log lines over
+        fiber.now = math.max(fiber.now, ended)
+    end
     if run.durable == "never" then
         return
     end
@@ -185,6 +192,16 @@ local function replay(fiber, entry)
     return value
 end
 
+--- The recorded outcome of an effect. A branch gets it in its turn.
+local function replay_effect(fiber, entry)
+    if fiber.parent then
+        fiber_module.wait { start = function()
+            replay_order.add(fiber.run, fiber, entry)
+        end }
+    end
+    return replay(fiber, entry)
+end
+
 --- A value made inside the process (a uuid, the time): recorded, waits for nothing.
 function M.value(kind, name, produce)
     local fiber, path, entry = begin(kind, name, "")
@@ -207,12 +224,12 @@ function M.effect(kind, name, arguments, start)
     local is_recorded = fiber_module.current and fiber_module.current.run.durable ~= "never"
     local hash = is_recorded and system.hash64(arguments) or ""
     local fiber, path, entry = begin(kind, name, hash)
-    if entry and entry.state ~= "o" then
-        return replay(fiber, entry)
-    end
     if not coroutine.isyieldable() then
         error_object.raise("NOT_YIELDABLE",
             "ctx." .. kind .. " cannot wait inside table.sort, a string.gsub callback or require")
+    end
+    if entry and entry.state ~= "o" then
+        return replay_effect(fiber, entry)
     end
     local ok, value = fiber_module.wait {
         start = M.perform, kind = kind, name = name, hash = hash, path = path, entry = entry, act = start,
@@ -238,6 +255,7 @@ local function finish(fiber, effect, text, value)
         record_error(fiber, effect.path, effect.kind, effect.name, effect.hash, effect.line, effect.started, value)
     end
     fiber_module.resume(fiber, text ~= nil, value)
+    replay_order.play(run, fiber_module.resume)
     commit.flush_soon(run)
 end
 
@@ -256,9 +274,11 @@ function M.perform(fiber, effect)
             return
         end
         fault "engine.effect.start"
+        token.owner = run
         effect.cancel = effect.act(function(text, value)
-            finish(fiber, effect, text, value)
+            run.guarded(run, finish, fiber, effect, text, value)
         end, effect.path, effect.entry)
+        token.owner = nil
     end)
 end
 
@@ -305,12 +325,12 @@ end
 function M.sleep(seconds, act)
     local name = ("%.14g"):format(seconds)
     local fiber, path, entry = begin("sleep", name, "")
-    if entry and entry.state ~= "o" then
-        return replay(fiber, entry)
-    end
     if not coroutine.isyieldable() then
         error_object.raise("NOT_YIELDABLE",
             "ctx.sleep cannot wait inside table.sort, a string.gsub callback or require")
+    end
+    if entry and entry.state ~= "o" then
+        return replay_effect(fiber, entry)
     end
     local due = entry and entry.value or timer.now_ms() + math.ceil(seconds * 1000)
     local line = fiber.run.durable ~= "never" and find_line() or ""
@@ -322,9 +342,11 @@ function M.sleep(seconds, act)
         start = function(_, effect)
             M.add_effect(fiber.run, effect)
             effect.started = entry and entry.started or timer.now_ms()
+            token.owner = fiber.run
             effect.cancel = act(fiber.run, due, function(text)
-                finish(fiber, effect, text, nil)
+                fiber.run.guarded(fiber.run, finish, fiber, effect, text, nil)
             end)
+            token.owner = nil
         end,
     }
 end
@@ -340,6 +362,7 @@ local function enter_scope(fiber, path, kind, name, hash, line, started)
     fiber.spare_scope = nil
     scope.path, scope.kind, scope.name, scope.hash, scope.line = path, kind, name, hash, line
     scope.started, scope.n, scope.logs, scope.prefix, scope.parent = started, 0, 0, nil, fiber.scope
+    scope.rng = nil
     fiber.scope = scope
     return scope
 end

@@ -265,3 +265,72 @@ describe("drain", function()
         assert.equal(0, w:emit "drain")
     end)
 end)
+
+describe("a replay", function()
+    local function replayed(text)
+        local w = new(text, { upstream = function() end })
+        w:start "a"
+        w:commit()
+        for _, name in ipairs { "fast", "slow" } do
+            w:advance(500)
+            for _, call in ipairs(w:open_calls()) do
+                if call.url == "http://u/" .. name then
+                    w:answer(call, 200, nil, name)
+                end
+            end
+            w:commit()
+        end
+        w:advance(20)
+        w:commit()
+        local id = w:ids()[1]
+        assert.equal("running", w:run(id).status)
+        local again = w:crash()
+        again:settle()
+        return again:run(id)
+    end
+
+    local TWO = [[
+        local seen = {}
+        ctx.all {
+            function() ctx.request { url = "http://u/slow" } seen[#seen + 1] = "slow" end,
+            function() ctx.request { url = "http://u/fast" } seen[#seen + 1] = "fast" end,
+        }
+    ]]
+
+    it("lets branches go on in the order in which they did", function()
+        local run = replayed(TWO .. [[
+            local name = ctx.step(table.concat(seen, " then "), function() return 1 end)
+            ctx.sleep(60)
+            return seen
+        ]])
+        assert.equal("succeeded", run.status)
+        assert.same({ "fast", "slow" }, run.output)
+    end)
+
+    it("finds the same recorded time in branches that begin late and behind log lines", function()
+        local run = replayed [[
+            local at = {}
+            ctx.map({ "fast", "slow", "none" }, function(name)
+                ctx.log.info("begins", name)
+                at[#at + 1] = os.clock()
+                if name ~= "none" then ctx.request { url = "http://u/" .. name } end
+                ctx.log.info("ends", name)
+                at[#at + 1] = os.clock()
+            end, { concurrency = 1 })
+            ctx.step(table.concat(at, " "), function() return 1 end)
+            ctx.sleep(60)
+            return #at
+        ]]
+        assert.equal("succeeded", run.status)
+    end)
+
+    it("draws the same random numbers behind a step that drew some itself", function()
+        local run = replayed [[
+            ctx.step("draws", function() return math.random(1e9) end)
+            ctx.step("x" .. math.random(1e9), function() return 1 end)
+            ctx.sleep(60)
+            return 1
+        ]]
+        assert.equal("succeeded", run.status)
+    end)
+end)

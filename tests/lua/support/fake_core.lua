@@ -28,6 +28,8 @@ function flow.resume(co, ...)
     return finish(co, coroutine.resume(co, ...))
 end
 
+flow.resume_more = flow.resume
+
 function flow.is_over_budget()
     return false
 end
