@@ -334,8 +334,8 @@ class Values(HostCase):
         self.assertEqual(got["env"], {"UPSTREAM": self.upstream.url, "SCRIBBLE": "mine"})
         inner = got["in_component"]
         self.assertEqual((inner["trx"], inner["env"], inner.get("own")), (answer.run, {"UPSTREAM": self.upstream.url}, None))
-        self.assertEqual((inner["run"]["id"], inner["run"]["flow"], inner["run"]["version"], inner["run"]["attempt"]),
-                         (answer.run, "info", run["version"], 1))
+        self.assertEqual((inner["run"]["id"], inner["run"]["flow"], inner["run"]["version"], set(inner["run"])),
+                         (answer.run, "info", run["version"], {"id", "flow", "version", "started_at"}))
         self.assertIsInstance(inner["run"]["started_at"], float)
         self.assertEqual(self.output_of("info")["env"]["SCRIBBLE"], "mine")
 

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- ctx.trx(): run id. ctx.logId(): trace id. ctx.run: { id flow version started_at attempt }. ctx.env: values of
+-- ctx.trx(): run id. ctx.logId(): trace id. ctx.run: { id flow version started_at }. ctx.env: values of
 -- host.lua's `env`, as they were when the run's release was loaded.
 
 local run_module = require "flowhost.engine.run"
@@ -16,7 +16,7 @@ end
 local function run_info()
     local run = step.current_fiber("run").run
     local started_at = run.started / 1000
-    return { id = run.id, flow = run.flow, version = run.version, started_at = started_at, attempt = run.attempt }
+    return { id = run.id, flow = run.flow, version = run.version, started_at = started_at }
 end
 
 local function env()

@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
--- ctx.log.debug/info/warn/error(...): a line in the process log with run, flow and trace id, kept with the run as well
--- (the first 1,000). Tables are written as JSON. A replay does not write a line again.
+-- ctx.log.debug/info/warn/error(...): a line in the process log with run, flow and trace id, kept with the run as well;
+-- the first 1,000 of a run in both. Tables are written as JSON. A replay does not write a line again.
 
 local core = require "flowhost.core"
-local run_module = require "flowhost.engine.run"
+local run_log = require "flowhost.engine.run_log"
 local step = require "flowhost.engine.step"
 
-local json, system = core.json, core.system
+local json = core.json
 
 local function to_text(...)
     local parts = {}
@@ -20,9 +20,8 @@ end
 local function at(level)
     return function(...)
         local message = to_text(...)
-        if step.log(level, message) and system.log_is_on(level) then
-            local run = step.current_fiber("log").run
-            system.log(level, message, { "flow", run.flow, "run", run.id, "trace_id", run_module.trace_id(run) })
+        if step.log(level, message) then
+            run_log.write(step.current_fiber("log").run, level, message)
         end
     end
 end

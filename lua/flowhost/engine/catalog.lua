@@ -6,10 +6,11 @@ local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local loader = require "flowhost.flow.loader"
 local release_module = require "flowhost.engine.release"
+local run_log = require "flowhost.engine.run_log"
 local sandbox = require "flowhost.flow.sandbox"
 local step = require "flowhost.engine.step"
 
-local system = core.system
+local json, system = core.json, core.system
 
 local M = {
     active = nil, -- release in force
@@ -19,19 +20,33 @@ local loaded = {} -- hash -> release
 local options
 local factory
 
---- The library modules flows may require beside lib/, each as a table of the environment's own.
-local ALLOWED = {
-    cjson = function()
-        return require("cjson").new() -- its settings are per instance
-    end,
-    lpeg = function()
-        local own = {}
-        for name, value in pairs(require "lpeg") do
-            own[name] = value
+local MAX_DEPTH = { max_depth = 512 }
+
+--- What scripts know as lua-cjson, over the host's own codec: the library's encoder can run away outside of a flow's
+--- limits. Errors are raised, empty arrays stay arrays.
+local function new_cjson()
+    local function encode(value)
+        local text, reason = json.encode(value == nil and json.null or value, MAX_DEPTH)
+        if not text then
+            error("cjson.encode: " .. reason, 2)
         end
-        return own
-    end,
-}
+        return text
+    end
+    local function decode(text)
+        if type(text) ~= "string" then
+            error("cjson.decode: a string is expected, not a " .. type(text), 2)
+        end
+        local value, reason = json.decode(text, MAX_DEPTH)
+        if value == nil then
+            error("cjson.decode: " .. reason, 2)
+        end
+        return value
+    end
+    return { encode = encode, decode = decode, null = json.null, empty_array = json.array {}, new = new_cjson }
+end
+
+--- The library modules flows may require beside lib/, each as a table of the environment's own.
+local ALLOWED = { cjson = new_cjson }
 
 local function fiber_of(state)
     local fiber = fiber_module.current
@@ -44,46 +59,78 @@ local function recorded_now(state)
     return fiber and fiber.now / 1000 or 0
 end
 
---- Each branch draws from a sequence of its own, seeded by run and branch, so that branches cannot reorder each
---- other's.
+--- Each branch, and each step inside of which the flow draws, has a sequence of its own, seeded by run and place:
+--- neither the order of branches nor a step that a replay skips changes what others draw.
 local function random_state(state)
     local fiber = fiber_of(state)
     if not fiber then
         return sandbox.seed "load"
     end
-    if not fiber.rng then
-        fiber.rng = sandbox.seed(fiber.run.id .. "/" .. fiber.prefix)
+    local scope = fiber.scope
+    if not scope.rng then
+        scope.rng = sandbox.seed(fiber.run.id .. "/" .. (scope.path or scope.prefix))
     end
-    return fiber.rng
+    return scope.rng
+end
+
+--- Runs the top level of a file. All runs share the chunk, so while it runs nothing may wait: the verbs of ctx look at
+--- the fiber's `is_loading`, how many files deep it is.
+local function call_chunk(chunk, env)
+    local fiber = fiber_module.current
+    if fiber then
+        fiber.is_loading = (fiber.is_loading or 0) + 1
+    end
+    setfenv(chunk, env)
+    local ok, exported = pcall(chunk)
+    if fiber then
+        fiber.is_loading = fiber.is_loading > 1 and fiber.is_loading - 1 or nil
+    end
+    if not ok then
+        error(exported, 0)
+    end
+    return exported
+end
+
+local LOADING = {}
+
+local function load_lib(name, chunk, state)
+    state.modules[name] = LOADING
+    local ok, module = pcall(call_chunk, chunk, state.env)
+    state.modules[name] = nil
+    if not ok then
+        error(module, 0)
+    end
+    return module
 end
 
 --- lib/NAME.lua of the same release, once per environment; or an allowed module.
 local function require_module(name, state)
-    if state.modules[name] ~= nil then
-        return state.modules[name]
+    local module = state.modules[name]
+    if module == LOADING then
+        error(("module '%s' requires itself: it is still being loaded"):format(name), 0)
+    elseif module ~= nil then
+        return module
     end
     local chunk = state.release.files["lib/" .. name:gsub("%.", "/") .. ".lua"]
-    local module
     if chunk then
-        state.modules[name] = false
-        setfenv(chunk, state.env)
-        module = chunk()
+        module = load_lib(name, chunk, state)
     elseif ALLOWED[name] then
         module = ALLOWED[name]()
     else
-        error(("module '%s' not found: neither lib/%s.lua of this folder nor one of cjson, lpeg"):format(name,
+        error(("module '%s' not found: neither lib/%s.lua of this folder nor cjson"):format(name,
             (name:gsub("%.", "/"))), 0)
     end
     state.modules[name] = module == nil or module
     return state.modules[name]
 end
 
---- As ctx.log.info; inside of a coroutine of the flow's own, where no step can be, just the line.
+--- As ctx.log.info; inside of a coroutine of the flow's own or at a file's top level, where no step can be, just the
+--- line.
 local function print_line(text, state)
     local run, fiber = state.run, fiber_of(state)
-    local is_step = fiber and coroutine.running() == fiber.co
+    local is_step = fiber and not fiber.is_loading and coroutine.running() == fiber.co
     if run and (not is_step or step.log("info", text)) then
-        system.log("info", text, { "flow", run.flow, "run", run.id })
+        run_log.write(run, "info", text)
     end
 end
 
@@ -118,7 +165,7 @@ local function compile(release)
     local hashes = release.hashes
     return loader.load(release.files, {
         hash = release.hash, env = release.env, new_env = new_env, new_ctx = options.new_ctx, limited = limited,
-        is_jit = options.is_jit, taken = options.taken,
+        is_jit = options.is_jit, taken = options.taken, call_chunk = call_chunk, json = json,
         version_of = function(file)
             return system.hex(hashes and hashes[file] or system.sha256(release.files[file])):sub(1, 12)
         end,

@@ -17,9 +17,24 @@ local DURABLE = { always = true, never = true }
 local ON_ERROR = { suspend = true, fail = true }
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 
+local MAX_DEPTH = 50 -- of the table that a file returns
+
 local RESERVED_PREFIXES = { "/v1/", "/console/", "/ps/" }
 local RESERVED_PATHS = { ["/"] = true, ["/v1"] = true, ["/console"] = true, ["/ps"] = true, ["/healthz"] = true,
     ["/readyz"] = true, ["/metrics"] = true }
+
+--- What a path is the host's own by, or may become so: "the path /v1 is", "paths under /v1/ are"; nil for those of
+--- flows.
+function M.find_reserved(path)
+    if RESERVED_PATHS[path] then
+        return ("the path %s is"):format(path)
+    end
+    for _, prefix in ipairs(RESERVED_PREFIXES) do
+        if path:sub(1, #prefix) == prefix then
+            return ("paths under %s are"):format(prefix)
+        end
+    end
+end
 
 local function is_flow(path)
     if path == "host.lua" or not path:find "%.lua$" or path:find "_test%.lua$" then
@@ -41,17 +56,30 @@ local function is_part(path)
     return (path:find "^components/" or path:find "^lib/") and path:find "%.lua$" and not path:find "_test%.lua$"
 end
 
---- What a chunk exports: the function to run and the table of options (empty for a plain function).
-local function instantiate(chunk, env)
-    setfenv(chunk, env)
-    local exported = chunk()
+--- What a chunk exports: the function to run and the table of options (nil for a plain function).
+local function instantiate(o, chunk, env)
+    local exported = o.call_chunk(chunk, env)
     if type(exported) == "function" then
-        return exported, {}
+        return exported
     elseif type(exported) == "table" then
-        return exported.run, exported
+        return rawget(exported, "run"), exported
     end
-    local handler = rawget(env, "handler")
-    return handler, {}
+    return rawget(env, "handler")
+end
+
+--- A table as plain data, read past its metatables: what a flow returned is looked at outside of its limits later.
+--- JSON arrays stay arrays.
+local function copy_raw(o, value, depth)
+    if type(value) ~= "table" then
+        return value
+    elseif depth > MAX_DEPTH then
+        error(("the returned table is nested deeper than %d"):format(MAX_DEPTH), 0)
+    end
+    local own = o.json.is_array(value) and o.json.array {} or {}
+    for key, inner in next, value do
+        rawset(own, key, copy_raw(o, inner, depth + 1))
+    end
+    return own
 end
 
 local function check_fields(options)
@@ -71,18 +99,15 @@ local function check_fields(options)
     return options.request and fields.find_problem(options.request)
 end
 
+--- A pattern such as /{rest+} may cover paths of the host's own; it is not asked for those.
 local function parse_route(text)
     local method, path = text:match "^(%u+) (/%S*)$"
     if not method or not METHODS[method] then
         return nil, ("http = '%s': write it as \"POST /path\""):format(text)
     end
-    if RESERVED_PATHS[path] then
-        return nil, ("http = '%s': the path %s is the host's own, choose another"):format(text, path)
-    end
-    for _, prefix in ipairs(RESERVED_PREFIXES) do
-        if path:sub(1, #prefix) == prefix then
-            return nil, ("http = '%s': paths under %s are the host's own, choose another"):format(text, prefix)
-        end
+    local reserved = M.find_reserved(path)
+    if reserved then
+        return nil, ("http = '%s': %s the host's own, choose another"):format(text, reserved)
     end
     return { method = method, path = path }
 end
@@ -113,7 +138,7 @@ local function new_code(release, chunk, options, o)
 
     --- The body of a run's first fiber.
     function code.main(run)
-        local fn = instantiate(chunk, o.new_env(release, run))
+        local fn = instantiate(o, chunk, o.new_env(release, run))
         return fn(o.new_ctx(), run.input)
     end
 
@@ -124,7 +149,7 @@ local function new_code(release, chunk, options, o)
         if not component then
             return nil
         end
-        local fn = instantiate(component, o.new_env(release, run))
+        local fn = instantiate(o, component, o.new_env(release, run))
         return function(input)
             return fn(o.new_ctx(), input)
         end
@@ -132,7 +157,7 @@ local function new_code(release, chunk, options, o)
     return code
 end
 
-local function add_flow(release, file, chunk, fn, options, o)
+local function add_flow(release, file, chunk, options, o)
     local name = file:gsub("%.lua$", "")
     local route, reason
     if options.http then
@@ -156,28 +181,29 @@ local function add_flow(release, file, chunk, fn, options, o)
         name = name, file = file, version = o.version_of(file), release = release.hash,
         description = options.description, http = route, request = options.request,
         durable = options.durable or "always",
-        on_error = options.on_error or "suspend", fn = fn, code = new_code(release, chunk, options, o),
+        on_error = options.on_error or "suspend", code = new_code(release, chunk, options, o),
     }
 end
 
 --- Runs the chunk once to see what it exports.
 local function probe(release, file, chunk, o)
-    local fn, options
+    local fn, options, reason
     local ok, raised = o.limited(function()
-        fn, options = instantiate(chunk, o.new_env(release, nil))
+        local exported
+        fn, exported = instantiate(o, chunk, o.new_env(release, nil))
+        options = copy_raw(o, exported or {}, 1)
+        reason = check_fields(options)
     end)
     if not ok then
         return add_problem(release, file, split_position(file, raised))
-    end
-    local reason = check_fields(options)
-    if reason then
+    elseif reason then
         return add_problem(release, file, 1, reason)
     elseif type(fn) ~= "function" then
         return add_problem(release, file, 1,
             "no handler: return function(ctx, input) ... end, or a table with `run`, or define `handler`")
     end
     if is_flow(file) then
-        add_flow(release, file, chunk, fn, options, o)
+        add_flow(release, file, chunk, options, o)
     end
 end
 
@@ -193,7 +219,8 @@ end
 --- Compiles a folder.
 ---@param files table<string, string>  path below the folder -> text
 ---@param o table  hash, env; new_env(release, run), new_ctx(); limited(fn) -> ok, raised: runs it under a flow's
---- limits; version_of(file); is_jit; taken: set of the names of components that the embedding program has registered
+--- limits; call_chunk(chunk, env): runs a file's top level; json: core.json; version_of(file); is_jit; taken: set of
+--- the names of components that the embedding program has registered
 function M.load(files, o)
     local release = { hash = o.hash, env = o.env, files = {}, flows = {}, routes = {}, problems = {} }
     local paths = sorted_paths(files)

@@ -126,7 +126,7 @@ local function copy(value)
     for key, inner in pairs(value) do
         own[key] = copy(inner)
     end
-    return own
+    return setmetatable(own, debug.getmetatable(value)) -- an array stays one
 end
 
 --- What stands before a field's name in a pointer, with the name (RFC 6901).
@@ -189,12 +189,15 @@ local function is_plain(value, depth)
     elseif depth > 20 then
         return false
     end
+    local size, count = #value, 0
     for key, inner in pairs(value) do
-        if (type(key) ~= "string" and not is_list(value)) or not is_plain(inner, depth + 1) then
+        local is_entry = type(key) == "number" and key >= 1 and key <= size and key == math.floor(key)
+        if (size > 0 and not is_entry) or (size == 0 and type(key) ~= "string") or not is_plain(inner, depth + 1) then
             return false
         end
+        count = count + 1
     end
-    return true
+    return size == 0 or count == size
 end
 
 local find_in_rules

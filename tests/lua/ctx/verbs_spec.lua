@@ -48,11 +48,11 @@ describe("ctx", function()
     end)
 
     it("tells about the run", function()
-        local w = new [[ return { ctx.run.flow, ctx.run.attempt, ctx.run.started_at, ctx.run.id == ctx.trx(),
+        local w = new [[ return { ctx.run.flow, ctx.run.attempt == nil, ctx.run.started_at, ctx.run.id == ctx.trx(),
             #ctx.trx(),
             #ctx.logId(), ctx.run.version } ]]
         local run = w:play("a"):json()
-        assert.same({ "a", 1, w.clock.now / 1000, true, 26, 32 }, { unpack(run, 1, 6) })
+        assert.same({ "a", true, w.clock.now / 1000, true, 26, 32 }, { unpack(run, 1, 6) })
         assert.equal(w:run().version, run[7])
     end)
 end)
@@ -165,9 +165,66 @@ describe("the sandbox in a run", function()
         for _ = 1, 2 do
             local list = w:play("a"):json()
             assert.same({ true, 1, "[1]", false }, { unpack(list, 1, 4) })
-            assert.matches("module 'io' not found: neither lib/io.lua of this folder nor one of cjson, lpeg", list[5],
+            assert.matches("module 'io' not found: neither lib/io.lua of this folder nor cjson", list[5],
                 1, true)
         end
+    end)
+
+    it("has a cjson that keeps arrays and raises", function()
+        assert.same({ '{"a":[],"b":null,"c":[]}', "null", true, "[]", "[1.5,2]", true, 1 }, { unpack(result [[
+            local cjson = require "cjson"
+            local text = cjson.encode { a = cjson.decode "[]", b = cjson.null, c = cjson.empty_array }
+            return { text, cjson.encode(nil), cjson.decode "null" == cjson.null, cjson.encode(cjson.empty_array),
+                cjson.new().encode { 1.5, 2 }, cjson.new() ~= cjson, cjson.decode('{"a":[1]}').a[1] }
+        ]]) })
+        local texts = errors([[ require "cjson".decode "{" ]], [[ require "cjson".encode(print) ]],
+            [[ require "cjson".decode() ]], [[ require "lpeg" ]])
+        for i, expected in ipairs { "^a.lua:1: cjson.decode: ", "^a.lua:1: cjson.encode: ",
+            "^a.lua:1: cjson.decode: a string is expected, not a nil", "module 'lpeg' not found" } do
+            assert.matches(expected, texts[i])
+        end
+    end)
+
+    it("loads a lib that raised again, and tells one that requires itself", function()
+        local w = world.new { files = {
+            ["a.lua"] = flow [[
+                local texts = {}
+                for i, name in ipairs { "bad", "bad", "one", "one" } do
+                    local _, err = pcall(require, name)
+                    texts[i] = err
+                end
+                texts[5] = ctx.uuid() ~= nil
+                return texts
+            ]],
+            ["lib/bad.lua"] = "error 'broken lib'", ["lib/one.lua"] = "return require 'two'",
+            ["lib/two.lua"] = "return require 'one'",
+        } }
+        local texts = w:play("a"):json()
+        local expected = "module 'one' requires itself: it is still being loaded"
+        assert.same({ "lib/bad.lua:1: broken lib", "lib/bad.lua:1: broken lib", expected, expected, true },
+            { unpack(texts) })
+    end)
+
+    it("knows while a file is loaded: a line is printed, but no step then", function()
+        local w = world.new { files = {
+            ["a.lua"] = flow [[
+                verb = ctx.uuid
+                local outer = require "outer"
+                pcall(require, "bad")
+                print "after"
+                return { outer, ctx.uuid() ~= nil }
+            ]],
+            ["lib/outer.lua"] = "print 'outer' local i = require 'inner' print 'outer again' return i",
+            ["lib/inner.lua"] = "print 'inner' local ok, err = pcall(verb) return tostring(err)",
+            ["lib/bad.lua"] = "print 'bad' error 'x'",
+        } }
+        local output = w:play("a"):json()
+        assert.same({ "NOT_YIELDABLE: ctx.uuid cannot be called while a file is being loaded", true },
+            { unpack(output) })
+        local by_path = w:entries()
+        assert.equal("after", by_path.log1.value)
+        assert.is_nil(by_path.log2)
+        assert.equal(5, #w.log)
     end)
 
     it("prints into the log", function()

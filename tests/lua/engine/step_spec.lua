@@ -274,7 +274,8 @@ describe("a run whose code has changed", function()
                     local release = other.load({ ["a.lua"] = "\n" .. flow(after) }, {
                         env = {}, new_env = function() return setmetatable({}, { __index = _G }) end,
                         new_ctx = self:module("flowhost.ctx").new, version_of = function() return "v" end,
-                        limited = function(fn) fn() return true end,
+                        limited = function(fn) fn() return true end, json = world.json,
+                        call_chunk = function(chunk, env) return setfenv(chunk, env)() end,
                     })
                     code.main, code.files = release.flows.a.code.main, release.files
                     return code
@@ -347,11 +348,13 @@ describe("log lines", function()
         assert.equal("inside", by_path["2.log1"].value)
     end)
 
-    it("beyond the first 1,000 are not kept", function()
+    it("beyond the first 1,000 are not kept, nor written", function()
         local w = play [[ for i = 1, 1005 do ctx.log.info(i) end ]]
         local by_path = w:entries()
         assert.is_truthy(by_path.log1000)
         assert.is_nil(by_path.log1001)
-        assert.equal(1005, #w.log)
+        assert.equal(1001, #w.log)
+        assert.equal("1000", w.log[1000].message)
+        assert.equal("log of this run is cut", w.log[1001].message)
     end)
 end)

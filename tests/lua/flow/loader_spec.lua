@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local H = dofile((debug.getinfo(1, "S").source:match("^@(.*/)") or "") .. "sandbox_helper.lua")
+local json = require("support.json")
 local loader = require("flowhost.flow.loader")
 
 local restore = H.protect_string_metatable()
@@ -11,6 +12,8 @@ local function load(files, taken)
         new_env = function() return host:env() end,
         new_ctx = function() return { name = "ctx" } end,
         limited = function(fn) return pcall(fn) end,
+        call_chunk = function(chunk, env) return setfenv(chunk, env)() end,
+        json = json,
         version_of = function(file) return "version of " .. file end,
     })
 end
@@ -169,6 +172,33 @@ describe("loader problems", function()
         assert.equal(long .. expected, problem(text, long))
         assert.equal("flowhost/a.lua:1: the folder name flowhost/ is the host's own, choose another",
             problem(text, "flowhost/a.lua"))
+    end)
+
+    it("tell defaults that are not JSON", function()
+        for _, default in ipairs { "print", "0/0", "{ 1, x = 2 }", "{ [2] = 1 }", "{ [1.5] = 1 }", "{ a = { print } }",
+            "{ 1, nil, 3 }" } do
+            assert.equal("a.lua:1: request.body.x.default must be a value that JSON can hold",
+                problem(("return { run = print, request = { body = { x = { default = %s } } } }"):format(default)))
+        end
+        for _, default in ipairs { "{}", "{ 1, { a = 'b' } }", "'x'", "false" } do
+            assert.same({}, load({ ["a.lua"] = ("return { run = print, request = { body = { x = { default = %s } } } }")
+                :format(default) }).problems)
+        end
+    end)
+
+    it("look past the metatables of what was returned", function()
+        local flow = load({ ["a.lua"] = [[
+            local touchy = { __index = function() error "touched" end, __len = function() error "touched" end }
+            local function wrap(t) return setmetatable(t, touchy) end
+            return wrap { run = function() return 5 end,
+                request = wrap { body = wrap { x = wrap { default = wrap { 1 } } } } }
+        ]] }).flows.a
+        assert.equal(5, flow.code.main { input = 1 })
+        assert.is_nil(getmetatable(flow.request.body.x))
+        assert.same({ 1 }, flow.request.body.x.default)
+        assert.matches("no handler", problem "return setmetatable({}, { __index = { run = print } })")
+        assert.matches("nested deeper than 50",
+            problem "local t = { run = print } t.request = t return t")
     end)
 
     it("tell components that the program has too", function()
