@@ -402,3 +402,62 @@ describe("errors", function()
         assert.matches("the flow returned what JSON cannot hold", err.message, 1, true)
     end)
 end)
+
+describe("an error inside the engine", function()
+    local TWO = [[ return ctx.request { url = "http://u/" .. input.n } ]]
+
+    it("suspends the run it happened in and lets the others go on", function()
+        local w = new(TWO, { upstream = function() return 200, nil, "fine" end })
+        local client = w.core.client
+        local start = client.start
+        client.start = function(o, token)
+            if o.url == "http://u/1" then
+                error "broken inside"
+            end
+            return start(o, token)
+        end
+        local broken, healthy = w:start("a", { n = 1 }), w:start("a", { n = 2 })
+        w:settle()
+        assert.equal(500, broken.status)
+        assert.equal("INTERNAL", broken:json().code)
+        assert.equal("suspended", w:run(broken:json().run).status)
+        assert.equal(200, healthy.status)
+        assert.equal(0, w:live_count())
+    end)
+
+    it("while a caller is answered leaves the others theirs", function()
+        local w = new(TWO, { upstream = function() return 200, nil, "fine" end })
+        local first = w:start("a", { n = 1 }, { headers = { ["idempotency-key"] = "k" } })
+        local second = w:start("a", { n = 1 }, { headers = { ["idempotency-key"] = "k" } })
+        first.respond = function() error "gone" end
+        w:settle()
+        assert.equal(200, second.status)
+        assert.equal(0, w:live_count())
+    end)
+
+    it("while a batch is made refuses a run that is not stored, and suspends one that is", function()
+        local w = new([[
+            if input.n == 2 then ctx.request { url = "http://u/2" } end
+            ctx.step("s", function() return 1 end)
+            return 1
+        ]], { upstream = function() end })
+        local rows = w:module "flowhost.engine.rows"
+        local stored = w:start("a", { n = 2 })
+        w:commit()
+        local batch = rows.batch
+        rows.batch = function(run)
+            if #run.pending > 0 then
+                error "not enough memory"
+            end
+            return batch(run)
+        end
+        local refused = w:start("a", { n = 1 })
+        assert.equal("MEMORY_LIMIT", refused:json().code)
+        assert.is_nil(refused:json().run)
+        w:answer(w.calls[1], 200)
+        w:settle()
+        assert.equal("MEMORY_LIMIT", stored:json().code)
+        assert.equal("suspended", w:run(stored:json().run).status)
+        assert.equal(0, w:live_count())
+    end)
+end)
