@@ -132,7 +132,7 @@ class BadRequests(HostCase):
                 sock.sendall(part)
 
     def test_pipelined_requests(self):
-        one = b"GET /v1/flows/nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+        one = b"GET /v1/flows/nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
         last = b"GET /things HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         with socket.create_connection(("127.0.0.1", self.host.port), SECONDS) as sock:
             sock.settimeout(SECONDS)

@@ -15,10 +15,23 @@ local json, system, timer = core.json, core.system, core.timer
 local M = {}
 
 local JSON_HEADERS = { "Content-Type", "application/json", "Flowhost-Run", "" }
+-- room for what stands around stored values
+local DEEP = { max_depth = 192 }
+local BODILESS = { [204] = true, [304] = true }
+local MAX_WAIT_S = 1e6
 
 local function json_headers(run_id)
     JSON_HEADERS[4] = run_id
     return JSON_HEADERS
+end
+
+--- Answers with JSON text; nil, reason (what encode says) is an error of the host's.
+local function respond_json(request, run_id, status, headers, text, reason)
+    if not text then
+        return problem.send(request, 500, "INTERNAL", "the answer cannot be written: " .. tostring(reason),
+            { run = run_id })
+    end
+    return request:respond(status, headers, text)
 end
 
 local function send_response(request, run, answer)
@@ -32,13 +45,15 @@ local function send_response(request, run, answer)
         end
     end
     local body = answer.body
-    if not has_type then
+    if BODILESS[answer.status] then
+        return request:respond(answer.status, headers, "")
+    elseif not has_type then
         headers[#headers + 1] = "Content-Type"
         headers[#headers + 1] = "application/json"
     elseif type(body) == "string" then
         return request:respond(answer.status, headers, body)
     end
-    return request:respond(answer.status, headers, json.encode(body == nil and json.null or body))
+    return respond_json(request, run.id, answer.status, headers, json.encode(body == nil and json.null or body, DEEP))
 end
 
 --- Sends the outcome of a run. `answer` is what ctx.response gave, if it did.
@@ -47,7 +62,7 @@ function M.send(request, run, answer)
     if answer then
         return send_response(request, run, answer)
     elseif run.status == "succeeded" then
-        return request:respond(200, json_headers(run.id), run.output_json)
+        return respond_json(request, run.id, 200, json_headers(run.id), run.output_json)
     end
     return problem.send_run(request, run, "/v1/flows/" .. run.flow)
 end
@@ -66,8 +81,8 @@ local function accept(caller, id)
     if not caller.is_answered then
         caller.is_answered = true
         local row = rows.read(system.id_bytes(id))
-        caller.request:respond(202, { "Content-Type", "application/json", "Location", "/v1/runs/" .. id,
-            "Flowhost-Run", id }, json.encode(row and view.run(row) or { id = id }))
+        respond_json(caller.request, id, 202, { "Content-Type", "application/json", "Location", "/v1/runs/" .. id,
+            "Flowhost-Run", id }, json.encode(row and view.run(row) or { id = id }, DEEP))
     end
 end
 
@@ -78,6 +93,7 @@ function M.answer(caller, run, answer)
     elseif not caller.is_answered then
         caller.is_answered = true
         if caller.timer then
+            token.drop(caller.token)
             caller.timer:stop()
         end
         M.send(caller.request, run, answer)
@@ -89,9 +105,10 @@ function M.follow(caller, id)
     if caller.is_async then
         accept(caller, id)
     elseif caller.wait_s and not caller.is_answered then
-        caller.timer = timer.start(tonumber(caller.wait_s) * 1000, token.new(function()
+        caller.token = token.new(function()
             accept(caller, id)
-        end))
+        end)
+        caller.timer = timer.start(math.min(tonumber(caller.wait_s), MAX_WAIT_S) * 1000, caller.token)
     end
 end
 

@@ -14,6 +14,39 @@ local M = {}
 
 local flow_routes
 
+local function is_api(path)
+    return path == "/v1" or path:sub(1, 4) == "/v1/"
+end
+
+--- The name in a Host header, without its port.
+local function is_loopback_name(host)
+    local name = host:match "^(%[.*%])$" or host:match "^(%[.*%]):%d*$" or host:match "^([^:]*)$"
+        or host:match "^([^:]*):%d*$" or ""
+    return name == "localhost" or name == "[::1]" or name:find "^127%.[%d.]*%d$" ~= nil
+end
+
+--- Callers of this machine are admin, and so would be any web page in a browser on it: one of another origin, or one
+--- whose name was made to point here, is refused. true when it was.
+local function refuse_foreign(request)
+    local headers = request:headers()
+    local host, origin = headers.host and headers.host:lower(), headers.origin and headers.origin:lower()
+    if host and not is_loopback_name(host) then
+        problem.send(request, 403, "FOREIGN_HOST",
+            "the Host header must name this machine: localhost, 127.0.0.1 or [::1]")
+        return true
+    elseif origin and not (host and (origin == "http://" .. host or origin == "https://" .. host)) then
+        problem.send(request, 403, "FOREIGN_ORIGIN", "a page of another origin may not call the API")
+        return true
+    end
+    return false
+end
+
+local function serve(request, method, path, body)
+    if not is_api(path) or not refuse_foreign(request) then
+        router.dispatch(flow_routes, request, method, path, body)
+    end
+end
+
 local function healthz(request)
     request:respond(200, { "Content-Type", "text/plain" }, "ok\n")
 end
@@ -50,7 +83,7 @@ function M.drain()
 end
 
 core.on("http", function(request, method, path, body)
-    local ok, raised = xpcall(router.dispatch, debug.traceback, flow_routes, request, method, path, body)
+    local ok, raised = xpcall(serve, debug.traceback, request, method, path, body)
     if not ok then
         pcall(problem.send, request, 500, "INTERNAL", "an error of the host itself, its log says more")
         error(raised, 0)

@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- Requests to handlers. The host's own routes are exact patterns with {name} (one segment) or {name+} (several); flows'
--- routes are exact paths or patterns as well, kept per release.
+-- routes are exact paths or patterns as well, kept per release. Where patterns overlap, the first that has the method
+-- serves.
 --
 --   handler(request, captures, method, path, body)
 
+local loader = require "flowhost.flow.loader"
 local problem = require "flowhost.api.problem"
 
 local M = {}
@@ -51,18 +53,30 @@ function M.add_to(routes, method, path, handler)
     routes.exact[path][method] = { handler = handler }
 end
 
---- The methods of a path and what its parameters stand for, in order.
-local function match(routes, path)
-    local methods = routes.exact[path]
-    if methods then
-        return methods
+local function route_of(methods, method)
+    return methods[method] or (method == "HEAD" and methods.GET) or nil
+end
+
+--- What serves the method at the path: route, and the values of its parameters in order. Otherwise nil and the list of
+--- the methods tables that the path has (empty: no such path). An exact path comes first, then patterns in order.
+local function match(routes, method, path)
+    local exact = routes.exact[path]
+    local route = exact and route_of(exact, method)
+    if route then
+        return route
     end
+    local tried = { exact }
     for _, entry in ipairs(routes.patterns) do
-        local found = { path:match(entry.pattern) }
-        if found[1] then
-            return entry.methods, found
+        local values = { path:match(entry.pattern) }
+        if values[1] then
+            route = route_of(entry.methods, method)
+            if route then
+                return route, values
+            end
+            tried[#tried + 1] = entry.methods
         end
     end
+    return nil, tried
 end
 
 local function name_captures(names, found)
@@ -83,34 +97,31 @@ function M.add(method, path, handler)
     M.add_to(own, method, path, handler)
 end
 
-local function allow_of(methods)
-    local list = {}
-    for method in pairs(methods) do
-        list[#list + 1] = method
+local function allow_of(tried)
+    local has, list = {}, {}
+    for _, methods in ipairs(tried) do
+        for method in pairs(methods) do
+            has[method] = true
+        end
     end
-    if methods.GET and not methods.HEAD then
-        list[#list + 1] = "HEAD"
+    has.HEAD = has.HEAD or has.GET
+    for method in pairs(has) do
+        list[#list + 1] = method
     end
     table.sort(list)
     return table.concat(list, ", ")
 end
 
---- Hands the request to its handler, or answers 404 or 405.
----@param flow_routes table?  routes of the active release; asked first, they cannot lie under the host's prefixes
+--- Hands the request to its handler, or answers 404 or 405. Paths of the host's own are never asked of flows, whatever
+--- their patterns.
+---@param flow_routes table?  routes of the active release
 function M.dispatch(flow_routes, request, method, path, body)
-    local methods, found
-    if flow_routes then
-        methods, found = match(flow_routes, path)
-    end
-    if not methods then
-        methods, found = match(own, path)
-    end
-    if not methods then
+    local routes = loader.find_reserved(path) and own or flow_routes or own
+    local route, found = match(routes, method, path)
+    if not route and #found == 0 then
         return problem.send(request, 404, "NO_ROUTE", ("no route %s"):format(path))
-    end
-    local route = methods[method] or (method == "HEAD" and methods.GET)
-    if not route then
-        local allow = allow_of(methods)
+    elseif not route then
+        local allow = allow_of(found)
         local detail = ("%s does not take %s, but %s"):format(path, method, allow)
         return problem.send(request, 405, "METHOD_NOT_ALLOWED", detail,
             { headers = { "Allow", allow } })

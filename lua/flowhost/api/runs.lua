@@ -18,6 +18,7 @@ local M = {}
 local JSON_HEADERS = { "Content-Type", "application/json" }
 -- room for what stands around stored values
 local DEEP = { max_depth = 192 }
+local MAX_FLOW_NAME = 200
 local DEFAULT_LIMIT, MAX_LIMIT, MAX_SCANNED = 50, 1000, 20000
 
 local function send(request, status, value)
@@ -128,7 +129,8 @@ local function plan_of(query)
     end
 end
 
---- Newest first. Returns run ids (bytes) and the last key looked at when there may be more.
+--- Newest first. Returns run ids (bytes) and the last key looked at when there may be more; nil, code, detail when the
+--- store cannot be read.
 local function walk(query, limit, after)
     local table_id, prefix, is_wanted = plan_of(query)
     local found, scanned = {}, 0
@@ -137,6 +139,9 @@ local function walk(query, limit, after)
         local want = math.min(limit, 500)
         local range = { prefix = prefix, after = after, reverse = true, limit = want }
         local keys, values, count = store.scan(table_id, range)
+        if not keys then
+            return nil, values, count
+        end
         for i = 1, count do
             local bytes = keys[i]:sub(#prefix + 1)
             if is_wanted(keys[i], values[i]) then
@@ -159,6 +164,8 @@ local function check_query(query)
     local limit = query.limit == nil and DEFAULT_LIMIT or tonumber(query.limit)
     if not limit or limit < 1 or limit > MAX_LIMIT or limit ~= math.floor(limit) then
         return nil, ("limit must be a whole number from 1 to %d"):format(MAX_LIMIT)
+    elseif query.flow and #query.flow > MAX_FLOW_NAME then
+        return nil, ("flow must be a name of at most %d bytes"):format(MAX_FLOW_NAME)
     elseif query.status and not rows.STATUSES[query.status] then
         return nil, ("no run status '%s'"):format(query.status)
     end
@@ -178,7 +185,10 @@ function M.list(request)
     if not limit then
         return problem.send(request, 422, "QUERY_INVALID", after)
     end
-    local found, last = walk(query, limit, after)
+    local found, last, detail = walk(query, limit, after)
+    if not found then
+        return problem.send(request, 500, last, detail)
+    end
     local items = {}
     for i, bytes in ipairs(found) do
         items[i] = view.run(rows.decode(bytes, store.get(tables.runs, bytes)), true)
@@ -237,6 +247,20 @@ local function conflict(reply, row, wanted)
     reply { status = 409, code = "WRONG_STATE", detail = ("run %s is %s, not %s"):format(row.id, row.status, wanted) }
 end
 
+local function reply_failed(reply, err)
+    reply { status = err.code == "DISK_FULL" and 507 or 503, code = err.code, detail = err.message }
+end
+
+--- Others may wait for the same run's end meanwhile.
+local function remove_waiter(run, waiter)
+    for i, one in ipairs(run.waiters) do
+        if one == waiter then
+            table.remove(run.waiters, i)
+            return
+        end
+    end
+end
+
 remote.on("recover", function(arguments, reply)
     local row = rows.read(system.id_bytes(arguments.id))
     if run_module.live[arguments.id] then
@@ -254,14 +278,14 @@ remote.on("recover", function(arguments, reply)
         return reply { status = 500, code = err.code, detail = err.message }
     end
     -- the store refused it: nothing has changed, the run is suspended as before
-    run.waiters[1] = function(failed)
+    local function on_refused(failed)
         if failed.has_commit_failed then
-            reply { status = failed.error.code == "DISK_FULL" and 507 or 503, code = failed.error.code,
-                detail = failed.error.message }
+            reply_failed(reply, failed.error)
         end
     end
+    table.insert(run.waiters, on_refused)
     run_module.recover(run, function()
-        run.waiters = {}
+        remove_waiter(run, on_refused)
         reply {}
     end)
 end)
@@ -280,7 +304,7 @@ remote.on("cancel", function(arguments, reply)
     end
     run.waiters[#run.waiters + 1] = function(ended)
         if ended.has_commit_failed then
-            return reply { status = ended.error.code == "DISK_FULL" and 507 or 503, code = ended.error.code, detail = ended.error.message }
+            return reply_failed(reply, ended.error)
         end
         reply {}
     end

@@ -9,6 +9,12 @@ local step = require "flowhost.engine.step"
 
 local MAX_HEADERS = 60 -- the server takes 64, some are added
 
+local BODILESS = { [204] = true, [304] = true }
+
+--- What the host itself says about an answer.
+local OWN_HEADERS = { ["flowhost-run"] = true, date = true, ["content-length"] = true, ["transfer-encoding"] = true,
+    connection = true }
+
 local function stop(reason)
     if type(reason) == "table" or type(reason) == "function" then
         error_object.raise("INVALID", "ctx.stop: the reason must be text")
@@ -33,23 +39,48 @@ local function fail(code, message)
     end)
 end
 
-local function response(body, o)
-    o = o or {}
-    if o.status ~= nil and (type(o.status) ~= "number" or o.status < 200 or o.status > 599) then
-        error_object.raise("INVALID", "ctx.response: status must be a number from 200 to 599")
-    elseif o.headers ~= nil and type(o.headers) ~= "table" then
+--- Headers of an answer as name -> text, read once and past metatables: what is checked is what is sent.
+local function copy_headers(given)
+    if given == nil then
+        return nil
+    elseif type(given) ~= "table" then
         error_object.raise("INVALID", "ctx.response: headers must be a table")
     end
-    local count = 0
-    for name, value in pairs(o.headers or {}) do
-        header.check("ctx.response", name, value)
+    local headers, count = {}, 0
+    for name, value in next, given do
+        headers[name] = header.check("ctx.response", name, value)
+        if OWN_HEADERS[name:lower()] then
+            error_object.raise("INVALID", ("ctx.response: the header '%s' is set by the host"):format(name))
+        end
         count = count + 1
     end
     if count > MAX_HEADERS then
         error_object.raise("INVALID", ("ctx.response: more than %d headers"):format(MAX_HEADERS))
     end
+    return headers
+end
+
+local function check_status(status)
+    if type(status) ~= "number" or not (status >= 200 and status <= 599) or status ~= math.floor(status) then
+        error_object.raise("INVALID", "ctx.response: status must be a whole number from 200 to 599")
+    elseif status == 205 then
+        error_object.raise("INVALID", "ctx.response: status 205 is not known here, use 204")
+    end
+    return status
+end
+
+local function response(body, o)
+    if o ~= nil and type(o) ~= "table" then
+        error_object.raise("INVALID", "ctx.response: the second argument must be a table { status = , headers = }")
+    end
+    local status = o and rawget(o, "status")
+    status = check_status(status == nil and 200 or status)
+    local headers = copy_headers(o and rawget(o, "headers"))
+    if BODILESS[status] and body ~= nil then
+        error_object.raise("INVALID", ("ctx.response: an answer of status %d has no body, give nil"):format(status))
+    end
     local answer = step.value("response", "", function()
-        return { body = body, status = o.status or 200, headers = o.headers }
+        return { body = body, status = status, headers = headers }
     end)
     step.outside(function(run)
         run_module.respond(run, answer)

@@ -1,13 +1,22 @@
 -- SPDX-License-Identifier: MIT
 -- ctx.all{ fn, ... } -> as many values as functions, in order.
 -- ctx.map(list, fn, { concurrency = n }) -> list of fn(item, index), in order, nil as json.null; all at once unless n
--- is given.
+-- is given. At most 100,000 branches.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
 local group = require "flowhost.engine.group"
 
 local json = core.json
+
+local MAX_BRANCHES = 100000
+
+local function check_size(verb, count)
+    if count > MAX_BRANCHES then
+        error_object.raise("INVALID", ("ctx.%s: %d branches, at most %d can be; call it on parts of the list"):format(
+            verb, count, MAX_BRANCHES))
+    end
+end
 
 --- The list as it is now: what a branch gets must not hang on what the others did to it meanwhile.
 local function copy(list, count)
@@ -23,6 +32,7 @@ local function all(functions)
         error_object.raise("INVALID", "ctx.all: a list of functions is expected")
     end
     local count = #functions
+    check_size("all", count)
     for i = 1, count do
         if type(functions[i]) ~= "function" then
             error_object.raise("INVALID", ("ctx.all: entry %d is a %s, not a function"):format(i, type(functions[i])))
@@ -37,8 +47,9 @@ local function map(list, fn, o)
         error_object.raise("INVALID", "ctx.map: a list and a function are expected")
     end
     local count = #list
+    check_size("map", count)
     local concurrency = o and o.concurrency or math.max(count, 1)
-    if type(concurrency) ~= "number" or concurrency < 1 then
+    if type(concurrency) ~= "number" or concurrency ~= concurrency or concurrency < 1 then
         error_object.raise("INVALID", "ctx.map: concurrency must be a number of at least 1")
     end
     local results = group.run("map", count, concurrency, { fn }, copy(list, count))

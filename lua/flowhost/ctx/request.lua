@@ -232,10 +232,12 @@ local function send(o, call, run, done, path)
     if not handle then
         -- answered in a later turn, as everything else: the flow is not resumed from within its own yield
         token.drop(waiting)
-        handle = timer.start(0, token.new(function()
+        waiting = token.new(function()
             done(nil, error_object.new(code, detail))
-        end))
+        end)
+        handle = timer.start(0, waiting)
         return function()
+            token.drop(waiting)
             handle:stop()
         end
     end
@@ -289,7 +291,7 @@ local function request(o)
         method = (o.method or (body and "POST") or "GET"):upper(), url = build_url(o), body = body,
         headers = headers, has = has, user = auth_text(auth.user or auth[1]),
         password = auth_text(auth.pass or auth[2]),
-        timeout_ms = timeout * 1000,
+        timeout_ms = math.max(1, math.ceil(timeout * 1000)), -- 0 would be none
     }
     local run = step.current_fiber("request").run
     -- the given table may change before the answer is there

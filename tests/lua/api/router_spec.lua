@@ -111,6 +111,57 @@ describe("a flow's route", function()
 end)
 
 describe("a route", function()
+    it("of the host is never a flow's, whatever the pattern", function()
+        local w = new { ["a.lua"] = flow_on("GET /{x+}", "return 'flow'"),
+            ["b.lua"] = flow_on("POST /{x+}", "return 'flow'") }
+        assert.equal('"flow"', ask(w, "GET", "/other/path").body)
+        assert.equal("ok\n", ask(w, "GET", "/healthz").body)
+        assert.equal(405, ask(w, "POST", "/healthz").status)
+        assert.equal(200, ask(w, "GET", "/v1/flows").status)
+        for _, path in ipairs { "/v1/nothing", "/v1", "/", "/metrics", "/console/x" } do
+            assert.equal(404, ask(w, "GET", path).status)
+        end
+    end)
+
+    it("is found by its method among patterns that overlap", function()
+        local w = new {
+            ["a.lua"] = flow_on("GET /x/{id}", "return 'a'"),
+            ["b.lua"] = flow_on("POST /x/{name+}", "return input.params"),
+            ["c.lua"] = flow_on("PUT /x/me", "return 'c'"),
+        }
+        assert.equal('"a"', ask(w, "GET", "/x/me").body)
+        assert.same({ name = "me" }, ask(w, "POST", "/x/me"):json())
+        assert.equal('"c"', ask(w, "PUT", "/x/me").body)
+        assert.equal("GET, HEAD, POST, PUT", ask(w, "DELETE", "/x/me").answered.headers.allow)
+        assert.equal("GET, HEAD, POST", ask(w, "DELETE", "/x/1").answered.headers.allow)
+    end)
+
+    it("under /v1 is for this machine's own names and pages", function()
+        local w = new { ["a.lua"] = flow_on "GET /a" }
+        local function code(path, headers)
+            local request = ask(w, "GET", path, { headers = headers })
+            return request.status == 200 and 200 or request:json().code
+        end
+        for _, host in ipairs { "localhost", "LOCALHOST:80", "127.0.0.1:8080", "127.1.2.3", "[::1]", "[::1]:8080" } do
+            assert.equal(200, code("/v1/runs", { host = host }))
+            assert.equal(200, code("/v1/runs", { host = host, origin = "http://" .. host:lower() }))
+            assert.equal(200, code("/v1/runs", { host = host, origin = "https://" .. host }))
+            assert.equal("FOREIGN_ORIGIN", code("/v1/runs", { host = host, origin = "null" }))
+            assert.equal("FOREIGN_ORIGIN", code("/v1/runs", { host = host, origin = "http://evil.example" }))
+            assert.equal("FOREIGN_ORIGIN", code("/v1/runs", { host = host, origin = "http://" .. host .. "1" }))
+        end
+        for _, host in ipairs { "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1",
+            "localhost:80:80", "127.0.0.1x", "[::2]", "::1", "localhost@evil" } do
+            assert.equal("FOREIGN_HOST", code("/v1/runs", { host = host }))
+            assert.equal("FOREIGN_HOST", code("/v1/runs/x", { host = host, origin = "http://" .. host }))
+            for _, path in ipairs { "/a", "/healthz", "/readyz" } do
+                assert.equal(200, code(path, { host = host, origin = "http://other" }))
+            end
+        end
+        assert.equal("FOREIGN_ORIGIN", code("/v1/runs", { origin = "http://localhost" }))
+        assert.equal(200, code("/v1/runs", {}))
+    end)
+
     it("that takes other methods says which", function()
         local w = new { ["a.lua"] = flow_on "GET /a", ["b.lua"] = flow_on "POST /a", ["c.lua"] = flow_on "PUT /c" }
         local request = ask(w, "DELETE", "/a")
@@ -151,6 +202,18 @@ describe("a route", function()
         end)
         assert.equal(500, request.status)
         assert.equal("INTERNAL", request:json().code)
+    end)
+end)
+
+describe("an answer that cannot be written", function()
+    it("is an error of the host's", function()
+        local w = new { ["a.lua"] = flow_on("GET /a", "return 1") }
+        local caller = w:module "flowhost.api.caller"
+        local request
+        caller.send({ respond = function(_, status, _, body)
+            request = { status, assert(world.json.decode(body)).code }
+        end }, { id = "x", flow = "a", status = "succeeded" }, { status = 200, body = print })
+        assert.same({ 500, "INTERNAL" }, request)
     end)
 end)
 

@@ -62,6 +62,19 @@ describe("the list of runs", function()
         assert.same({ {} }, pages(w, { flow = "nobody" }))
     end)
 
+    it("says that the store cannot be read", function()
+        local broken = world.new { files = { ["a.lua"] = flow "" } }
+        broken.core.store.scan = function() return nil, "IO", "cannot read" end
+        local status, request = get(broken, "/v1/runs")
+        assert.same({ 500, "IO", "cannot read" }, { status, request:json().code, request:json().detail })
+    end)
+
+    it("refuses a flow's name that is too long", function()
+        assert.equal(200, (get(w, "/v1/runs", { flow = ("x"):rep(200) })))
+        local status, request = get(w, "/v1/runs", { flow = ("x"):rep(600) })
+        assert.same({ 422, "QUERY_INVALID" }, { status, request:json().code })
+    end)
+
     it("refuses what it does not know", function()
         for name, values in pairs { limit = { "0", "1001", "x", "1.5", "-1", "nan" }, status = { "done", "" },
             cursor = { "x", "" } } do
@@ -285,6 +298,29 @@ describe("Prefer", function()
         w:settle()
         assert.equal(0, w:live_count())
         assert.is_nil(w:next_timer())
+    end)
+
+    it("wait=N leaves no timer and no token behind", function()
+        local w = new()
+        local token, dropped = w:module "flowhost.engine.token", {}
+        local drop = token.drop
+        function token.drop(one)
+            dropped[one] = true
+            return drop(one)
+        end
+        local request = w:start("a", 1, { headers = { prefer = "wait=" .. ("9"):rep(400) } })
+        while w:commit() do end
+        local timers = {}
+        for timer in pairs(w.timers) do
+            timers[#timers + 1] = timer
+        end
+        assert.equal(2, #timers)
+        w:advance(1000)
+        while w:commit() do end
+        assert.equal(200, request.status)
+        assert.is_nil(w:next_timer())
+        local longest = timers[1].due > timers[2].due and timers[1] or timers[2]
+        assert.is_true(dropped[longest.token])
     end)
 
     it("of a flow that is not kept is not heard", function()

@@ -69,6 +69,11 @@ describe("ctx.request sends", function()
         assert.matches("^00%-" .. w:run().trace_id .. "%-%x+%-01$", call:header "traceparent")
     end)
 
+    it("a timeout of at least a millisecond", function()
+        assert.equal(1, sent([[{ url = "http://u", timeout = 1e-9 }]]).timeout_ms)
+        assert.equal(1501, sent([[{ url = "http://u", timeout = 1.5001 }]]).timeout_ms)
+    end)
+
     it("credentials, limits", function()
         local call = sent([[{ url = "http://u", auth = { user = "u", pass = "p" }, timeout = 1.5, follow = 3,
             max_bytes = 100 }]])
@@ -178,6 +183,27 @@ describe("ctx.request raises", function()
         w.refuse_call = "INVALID"
         assert.equal('"INVALID"', w:play("a").body)
         assert.equal("e", w:entries()["1"].state)
+    end)
+end)
+
+describe("a call that the client refuses", function()
+    it("leaves no token behind when the run is cancelled before it is told", function()
+        local w = new [[ ctx.request { url = "http://u" } ]]
+        w.refuse_call = "INVALID"
+        local token, dropped = w:module "flowhost.engine.token", {}
+        local drop = token.drop
+        function token.drop(one)
+            dropped[one] = true
+            return drop(one)
+        end
+        w:start "a"
+        w:commit()
+        local timer = w:next_timer()
+        w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/cancel")
+        assert.is_true(dropped[timer.token])
+        assert.is_nil(w:next_timer())
+        w:settle()
+        assert.equal("cancelled", w:run().status)
     end)
 end)
 

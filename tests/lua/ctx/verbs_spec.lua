@@ -133,6 +133,65 @@ describe("verbs that get the wrong arguments", function()
     end)
 end)
 
+describe("ctx.all and ctx.map", function()
+    it("refuse a concurrency that is none, and too many branches", function()
+        local concurrency = "INVALID: ctx.map: concurrency must be a number of at least 1"
+        local size = "branches, at most 100000 can be; call it on parts of the list"
+        local texts = errors("ctx.map({ 1 }, print, { concurrency = 0/0 })",
+            "ctx.map({ 1 }, print, { concurrency = 0 })",
+            "local t = {} for i = 1, 100001 do t[i] = i end ctx.map(t, print)",
+            "local t = {} for i = 1, 100001 do t[i] = print end ctx.all(t)")
+        assert.same({ concurrency, concurrency, "INVALID: ctx.map: 100001 " .. size,
+            "INVALID: ctx.all: 100001 " .. size }, texts)
+    end)
+end)
+
+describe("ctx.response", function()
+    local function respond(arguments)
+        local w = new(("ctx.response(%s)"):format(arguments))
+        local request = w:play "a"
+        return request.status, request.answered.headers, request.body, request
+    end
+
+    it("refuses what no answer can have", function()
+        for arguments, expected in pairs {
+            ["1, { status = 200.5 }"] = "whole number", ["1, { status = 0/0 }"] = "whole number",
+            ["1, { status = 205 }"] = "205", ["1, { status = 204 }"] = "has no body", ["1, 5"] = "must be a table",
+            ["1, { headers = { ['flowhost-run'] = 1 } }"] = "'flowhost-run' is set by the host",
+            ["1, { headers = { Date = 1 } }"] = "set by the host",
+            ["1, { headers = { ['Content-Length'] = 1 } }"] = "set by the host",
+            ["1, { headers = { ['Transfer-Encoding'] = 'chunked' } }"] = "set by the host",
+            ["1, { headers = { CONNECTION = 'close' } }"] = "set by the host",
+        } do
+            local _, _, _, request = respond(arguments)
+            assert.equal("INVALID", request:json().code)
+            assert.matches(expected, request:json().detail, 1, true)
+        end
+    end)
+
+    it("of 204 has no body", function()
+        local status, headers, body = respond "nil, { status = 204, headers = { A = 1 } }"
+        assert.same({ 204, "", "1" }, { status, body, headers.a })
+        assert.is_nil(headers["content-type"])
+    end)
+
+    it("sends what it has checked", function()
+        local status, headers = respond [[1, setmetatable({ headers = setmetatable({ A = "b" },
+            { __index = function() return "x\r\ny" end, __pairs = error }) }, { __index = { status = 1000 } })]]
+        assert.same({ 200, "b" }, { status, headers.a })
+    end)
+
+    it("takes a body as deep as a run may hold", function()
+        local w = new [[
+            local deep = {}
+            for i = 1, 150 do deep = { deep } end
+            ctx.response(deep)
+        ]]
+        local request = w:play "a"
+        assert.same({ 200, ("["):rep(150) .. "{}" .. ("]"):rep(150) }, { request.status, request.body })
+    end)
+end)
+
 describe("the sandbox in a run", function()
     it("has time and random numbers that a replay finds again", function()
         local w = new [[

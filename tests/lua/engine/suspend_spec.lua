@@ -221,6 +221,17 @@ describe("recover", function()
         assert.equal("succeeded", w:run().status)
     end)
 
+    it("answers a cancel that came meanwhile", function()
+        local w = new [[ ctx.request { url = "http://u/bad" } ]]
+        w:play "a"
+        local path = "/v1/runs/" .. w:ids()[1]
+        local recovered = w:request("POST", path .. "/recover")
+        local cancelled = w:request("POST", path .. "/cancel")
+        w:settle()
+        assert.same({ 202, 202, "cancelled", 0 }, { recovered.status, cancelled.status, w:run().status,
+            w:live_count() })
+    end)
+
     it("takes no option it does not know", function()
         local w = new [[ ctx.request { url = "http://u/bad" } ]]
         w:play "a"
