@@ -24,25 +24,47 @@ static int fail(struct fh_error *err, const char *what, const char *path)
                         strerror(number));
 }
 
-static int add(struct fh_files *files, const char *path, struct fh_buf *content)
+static int put(struct fh_pair **list, size_t *count, size_t *cap, const char *path,
+               struct fh_slice value)
 {
-    if (files->count == files->cap) {
-        size_t cap = files->cap ? files->cap * 2 : 64;
-        struct fh_pair *pairs = realloc(files->pairs, cap * sizeof(*pairs));
+    if (*count == *cap) {
+        size_t new_cap = *cap ? *cap * 2 : 64;
+        struct fh_pair *pairs = realloc(*list, new_cap * sizeof(*pairs));
         if (!pairs) {
             return FH_E_NO_MEMORY;
         }
-        files->pairs = pairs;
-        files->cap = cap;
+        *list = pairs;
+        *cap = new_cap;
     }
     char *own_path = strdup(path);
     if (!own_path) {
         return FH_E_NO_MEMORY;
     }
-    struct fh_pair *pair = &files->pairs[files->count++];
-    pair->name = own_path;
-    pair->value = fh_buf_slice(content);
+    (*list)[(*count)++] = (struct fh_pair){own_path, value};
     return 0;
+}
+
+/* What is wrong with one file or folder below the root; the others are still read. */
+static int note(struct fh_files *files, const char *path, const char *sentence,
+                struct fh_error *err)
+{
+    char *own = strdup(sentence);
+    int rc = own ? put(&files->problems, &files->problem_count, &files->problem_cap, path,
+                       fh_slice_from(own))
+                 : FH_E_NO_MEMORY;
+    if (rc != 0) {
+        free(own);
+        return fh_error_set(err, rc, "no memory for the files of the flows folder");
+    }
+    return 0;
+}
+
+static int note_errno(struct fh_files *files, const char *path, const char *what,
+                      struct fh_error *err)
+{
+    struct fh_error problem;
+    fh_error_set(&problem, FH_E_IO, "the %s cannot be read: %s", what, strerror(errno));
+    return note(files, path, problem.detail, err);
 }
 
 static int read_stream(FILE *stream, struct fh_buf *content)
@@ -56,51 +78,87 @@ static int read_stream(FILE *stream, struct fh_buf *content)
     return rc == 0 && ferror(stream) ? FH_E_IO : rc;
 }
 
+static int refuse(struct fh_files *files, const char *path, int rc, struct fh_error *err)
+{
+    struct fh_error problem;
+    if (rc == FH_E_IO) {
+        return note_errno(files, path, "file", err);
+    }
+    if (rc != FH_E_TOO_LARGE) {
+        return fh_error_set(err, rc, "cannot take the file %s: %s", path, fh_error_text(rc));
+    }
+    fh_error_set(&problem, rc, "the file is larger than %d MiB", FH_FILES_MAX_BYTES >> 20);
+    return note(files, path, problem.detail, err);
+}
+
 /* `full` is the path to open, `path` the one below the folder. */
 static int read_file(struct fh_files *files, const char *full, const char *path,
                      struct fh_error *err)
 {
     struct fh_buf content;
-    fh_buf_init(&content, FH_FILES_MAX_BYTES);
+    if (files->count == FH_FILES_MAX_COUNT) {
+        return fh_error_set(err, FH_E_TOO_LARGE, "cannot take the file %s: at most %d files", full,
+                            FH_FILES_MAX_COUNT);
+    }
     FILE *stream = fopen(full, "re");
     if (!stream) {
-        return fail(err, "file", full);
+        return note_errno(files, path, "file", err);
     }
+    fh_buf_init(&content, FH_FILES_MAX_BYTES);
     int rc = read_stream(stream, &content);
+    int number = errno;
     fclose(stream);
-    if (rc == 0 && files->count == FH_FILES_MAX_COUNT) {
-        rc = FH_E_TOO_LARGE;
-    }
     if (rc == 0) {
-        rc = add(files, path, &content);
+        rc = put(&files->pairs, &files->count, &files->cap, path, fh_buf_slice(&content));
     }
     if (rc != 0) {
         fh_buf_deinit(&content);
-        fh_error_set(err, rc, "cannot take the file %s: %s (at most %d files of %d MiB)", full,
-                     fh_error_text(rc), FH_FILES_MAX_COUNT, FH_FILES_MAX_BYTES >> 20);
+        errno = number;
+        return refuse(files, path, rc, err);
     }
-    return rc;
+    return 0;
 }
 
-static int read_folder(struct fh_files *files, const char *root, const char *below, int depth,
+/* A folder being read, within the one above it. */
+struct place {
+    const struct place *above;
+    const char *path; /* below the root; "" is the root */
+    int depth;
+    dev_t device;
+    ino_t inode;
+};
+
+static bool is_inside_itself(const struct place *place)
+{
+    for (const struct place *above = place->above; above; above = above->above) {
+        if (above->device == place->device && above->inode == place->inode) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int read_folder(struct fh_files *files, const char *root, struct place *place,
                        struct fh_error *err);
 
-static int read_entry(struct fh_files *files, const char *root, const char *below, const char *name,
-                      int depth, struct fh_error *err)
+static int read_entry(struct fh_files *files, const char *root, const struct place *place,
+                      const char *name, struct fh_error *err)
 {
     char path[PATH_MAX];
     char full[PATH_MAX];
     struct stat info;
-    int path_len = snprintf(path, sizeof(path), "%s%s%s", below, below[0] ? "/" : "", name);
+    int path_len =
+        snprintf(path, sizeof(path), "%s%s%s", place->path, place->path[0] ? "/" : "", name);
     int full_len = snprintf(full, sizeof(full), "%s/%s", root, path);
     if (path_len >= (int)sizeof(path) || full_len >= (int)sizeof(full)) {
-        return fh_error_set(err, FH_E_TOO_LARGE, "the path %s/%s is too long", below, name);
+        return note(files, path, "the path is too long", err);
     }
     if (stat(full, &info) != 0) {
-        return fail(err, "file", full);
+        return note_errno(files, path, "file", err);
     }
     if (S_ISDIR(info.st_mode)) {
-        return read_folder(files, root, path, depth + 1, err);
+        struct place below = {place, path, place->depth + 1, info.st_dev, info.st_ino};
+        return read_folder(files, root, &below, err);
     }
     if (S_ISREG(info.st_mode) && (ends_with(name, ".lua") || ends_with(name, ".json"))) {
         return read_file(files, full, path, err);
@@ -108,48 +166,116 @@ static int read_entry(struct fh_files *files, const char *root, const char *belo
     return 0;
 }
 
-static int read_folder(struct fh_files *files, const char *root, const char *below, int depth,
+static int read_entries(struct fh_files *files, const char *root, const struct place *place,
+                        DIR *folder, struct fh_error *err)
+{
+    int rc = 0;
+    struct dirent *entry;
+    if (++files->folder_count > FH_FILES_MAX_COUNT) {
+        return fh_error_set(err, FH_E_TOO_LARGE, "there are more than %d folders below %s",
+                            FH_FILES_MAX_COUNT, root);
+    }
+    while (rc == 0 && (entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            rc = read_entry(files, root, place, entry->d_name, err);
+        }
+    }
+    return rc;
+}
+
+static int read_folder(struct fh_files *files, const char *root, struct place *place,
                        struct fh_error *err)
 {
     char full[PATH_MAX];
-    snprintf(full, sizeof(full), "%s%s%s", root, below[0] ? "/" : "", below);
-    if (depth > FH_FILES_MAX_DEPTH) {
-        return fh_error_set(err, FH_E_TOO_LARGE, "the folder %s lies deeper than %d folders", full,
-                            FH_FILES_MAX_DEPTH);
+    struct fh_error problem;
+    if (is_inside_itself(place)) {
+        return note(files, place->path, "the link leads to a folder that it lies in", err);
+    }
+    if (place->depth > FH_FILES_MAX_DEPTH) {
+        fh_error_set(&problem, FH_E_TOO_LARGE, "the folder lies deeper than %d folders",
+                     FH_FILES_MAX_DEPTH);
+        return note(files, place->path, problem.detail, err);
+    }
+    if (snprintf(full, sizeof(full), "%s/%s", root, place->path) >= (int)sizeof(full)) {
+        return note(files, place->path, "the path is too long", err);
     }
     DIR *folder = opendir(full);
     if (!folder) {
-        return fail(err, "flows folder", full);
+        return note_errno(files, place->path, "folder", err);
     }
-    int rc = 0;
-    struct dirent *entry;
-    while (rc == 0 && (entry = readdir(folder)) != NULL) {
-        if (entry->d_name[0] != '.') {
-            rc = read_entry(files, root, below, entry->d_name, depth, err);
-        }
-    }
+    int rc = read_entries(files, root, place, folder, err);
     closedir(folder);
     return rc;
 }
 
 int fh_files_read(struct fh_files *files, const char *dir, struct fh_error *err)
 {
-    *files = (struct fh_files){NULL, 0, 0};
-    int rc = read_folder(files, dir, "", 0, err);
+    struct stat info;
+    *files = (struct fh_files){.pairs = NULL};
+    DIR *folder = opendir(dir);
+    if (!folder || fstat(dirfd(folder), &info) != 0) {
+        int rc = fail(err, "flows folder", dir);
+        if (folder) {
+            closedir(folder);
+        }
+        return rc;
+    }
+    struct place root = {NULL, "", 0, info.st_dev, info.st_ino};
+    int rc = read_entries(files, dir, &root, folder, err);
+    closedir(folder);
     if (rc != 0) {
         fh_files_deinit(files);
     }
     return rc;
 }
 
+/* Whether there is anything of that name, be it a link to nothing. */
+static bool exists(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 || errno != ENOENT;
+}
+
+int fh_files_read_one(struct fh_files *files, const char *dir, const char *name,
+                      struct fh_error *err)
+{
+    char full[PATH_MAX];
+    *files = (struct fh_files){.pairs = NULL};
+    DIR *folder = opendir(dir);
+    if (!folder) {
+        return fail(err, "flows folder", dir);
+    }
+    closedir(folder);
+    if (snprintf(full, sizeof(full), "%s/%s", dir, name) >= (int)sizeof(full)) {
+        return fh_error_set(err, FH_E_TOO_LARGE, "the path %s/%s is too long", dir, name);
+    }
+    if (!exists(full)) {
+        return 0;
+    }
+    int rc = read_file(files, full, name, err);
+    if (rc == 0 && files->problem_count > 0) {
+        rc = fh_error_set(err, FH_E_IO, "%s: %s", full, files->problems[0].value.data);
+    }
+    if (rc != 0) {
+        fh_files_deinit(files);
+    }
+    return rc;
+}
+
+static void free_pairs(struct fh_pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((void *)pairs[i].name);
+        free((void *)pairs[i].value.data);
+    }
+    free(pairs);
+}
+
 void fh_files_deinit(struct fh_files *files)
 {
-    for (size_t i = 0; i < files->count; i++) {
-        free((void *)files->pairs[i].name);
-        free((void *)files->pairs[i].value.data);
-    }
-    free(files->pairs);
-    *files = (struct fh_files){NULL, 0, 0};
+    free_pairs(files->pairs, files->count);
+    free_pairs(files->problems, files->problem_count);
+    *files = (struct fh_files){.pairs = NULL};
 }
 
 struct fh_slice fh_files_get(const struct fh_files *files, const char *path)

@@ -138,8 +138,8 @@ static int read_host_file(const char *dir, struct fh_files *files, struct fh_sli
                           struct fh_error *err)
 {
     *text = (struct fh_slice){NULL, 0};
-    *files = (struct fh_files){NULL, 0, 0};
-    int rc = dir ? fh_files_read(files, dir, err) : 0;
+    *files = (struct fh_files){.pairs = NULL};
+    int rc = dir ? fh_files_read_one(files, dir, "host.lua", err) : 0;
     if (rc == 0) {
         *text = fh_files_get(files, "host.lua");
     }
@@ -340,6 +340,10 @@ static int load_all(flowhost *host, const struct fh_files *files, struct report 
                     struct fh_error *err)
 {
     int problems = 0;
+    int unread = (int)files->problem_count;
+    for (int i = 0; i < unread; i++) {
+        on_problem(report, files->problems[i].name, 1, files->problems[i].value.data);
+    }
     for (unsigned i = 0; i < host->shard_count; i++) {
         int rc = fh_setup_load(host->vms[i], files->pairs, files->count, host->settings.pairs,
                                host->settings.count, i == 0 ? on_problem : NULL, report, err);
@@ -348,7 +352,7 @@ static int load_all(flowhost *host, const struct fh_files *files, struct report 
         }
         problems = i == 0 ? rc : problems;
     }
-    return problems;
+    return problems + unread;
 }
 
 /* With port 0 the first shard's free port becomes everybody's. */
@@ -382,7 +386,7 @@ int flowhost_load(flowhost *host, const char *dir, flowhost_on_problem report_pr
                   flowhost_error *error)
 {
     struct fh_error err = {0, ""};
-    struct fh_files files = {NULL, 0, 0};
+    struct fh_files files = {.pairs = NULL};
     struct report report = {report_problem, user};
     if (host->is_loaded) {
         return fail(error, FLOWHOST_E_USAGE, "the host is loaded already");

@@ -17,6 +17,22 @@ static bool holds(const struct fh_files *files, const char *path, const char *te
     return content.data && fh_slice_equal(content, fh_slice_from(text));
 }
 
+/* One file or folder is left out, with a sentence; the good one beside it is read. */
+static void assert_problem(const char *dir, const char *path, const char *what)
+{
+    struct fh_files files;
+    read_all(&files, dir);
+    assert_int_equal(files.problem_count, 1);
+    assert_string_equal(files.problems[0].name, path);
+    if (!strstr(files.problems[0].value.data, what)) {
+        fail_msg("'%s' does not name '%s'", files.problems[0].value.data, what);
+    }
+    assert_int_equal(files.count, 1);
+    assert_true(holds(&files, "good.lua", "good"));
+    fh_files_deinit(&files);
+    assert_int_equal(files.problem_count, 0);
+}
+
 /* Refused with a code and a sentence that names `what`; nothing is left behind. */
 static void assert_refused(const char *dir, int code, const char *what)
 {
@@ -119,7 +135,12 @@ static void goes_sixteen_folders_deep(void **state)
     assert_true(holds(&files, "d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/a.lua", "deep"));
     fh_files_deinit(&files);
     make_deep(folder, FH_FILES_MAX_DEPTH + 1);
-    assert_refused(folder->root, FH_E_TOO_LARGE, "deeper than 16 folders");
+    read_all(&files, folder->root);
+    assert_int_equal(files.count, 1);
+    assert_int_equal(files.problem_count, 1);
+    assert_string_equal(files.problems[0].name, "d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d");
+    assert_non_null(strstr(files.problems[0].value.data, "deeper than 16 folders"));
+    fh_files_deinit(&files);
 }
 
 static void follows_links(void **state)
@@ -137,27 +158,33 @@ static void follows_links(void **state)
     fh_files_deinit(&files);
 }
 
-/* A folder that contains itself ends at the depth limit, not never. */
+/* A folder that contains itself is read once. */
 static void ends_in_a_loop_of_links(void **state)
 {
     struct folder *folder = *state;
-    folder_write(folder, "a.lua", "a");
+    folder_write(folder, "good.lua", "good");
     assert_int_equal(symlink(".", folder_path(folder, "self")), 0);
-    assert_refused(folder->root, FH_E_TOO_LARGE, "deeper than");
+    assert_problem(folder->root, "self", "a folder that it lies in");
+    unlink(folder_path(folder, "self"));
+    assert_int_equal(mkdir(folder_path(folder, "sub"), 0755), 0);
+    assert_int_equal(symlink("..", folder_path(folder, "sub/up")), 0);
+    assert_problem(folder->root, "sub/up", "a folder that it lies in");
 }
 
-static void refuses_a_link_to_itself(void **state)
+static void leaves_out_a_link_to_itself(void **state)
 {
     struct folder *folder = *state;
+    folder_write(folder, "good.lua", "good");
     assert_int_equal(symlink("a.lua", folder_path(folder, "a.lua")), 0);
-    assert_refused(folder->root, FH_E_IO, "a.lua");
+    assert_problem(folder->root, "a.lua", strerror(ELOOP));
 }
 
-static void refuses_a_link_to_nothing(void **state)
+static void leaves_out_a_link_to_nothing(void **state)
 {
     struct folder *folder = *state;
+    folder_write(folder, "good.lua", "good");
     assert_int_equal(symlink("gone.lua", folder_path(folder, "a.lua")), 0);
-    assert_refused(folder->root, FH_E_NOT_FOUND, "a.lua");
+    assert_problem(folder->root, "a.lua", strerror(ENOENT));
 }
 
 static void refuses_a_missing_folder(void **state)
@@ -180,7 +207,7 @@ static void passes_other_kinds_by(void **state)
     fh_files_deinit(&files);
 }
 
-static void refuses_too_large_a_file(void **state)
+static void leaves_out_too_large_a_file(void **state)
 {
     struct folder *folder = *state;
     struct fh_files files;
@@ -190,7 +217,8 @@ static void refuses_too_large_a_file(void **state)
     assert_int_equal(fh_files_get(&files, "a.json").len, FH_FILES_MAX_BYTES);
     fh_files_deinit(&files);
     assert_int_equal(truncate(folder_path(folder, "a.json"), FH_FILES_MAX_BYTES + 1), 0);
-    assert_refused(folder->root, FH_E_TOO_LARGE, "a.json");
+    folder_write(folder, "good.lua", "good");
+    assert_problem(folder->root, "a.json", "larger than 16 MiB");
 }
 
 static void refuses_too_many_files(void **state)
@@ -210,37 +238,71 @@ static void refuses_too_many_files(void **state)
 }
 
 /* As an ordinary user, since root may read everything. */
-static void assert_refused_to_users(const char *dir, const char *what)
+static void become_user(bool is_user)
 {
-    bool is_root = geteuid() == 0;
-    assert_true(!is_root || seteuid(65534) == 0);
-    assert_refused(dir, FH_E_PERMISSION, what);
-    assert_true(!is_root || seteuid(0) == 0);
+    static const uid_t nobody = 65534;
+    if (getuid() == 0) {
+        assert_int_equal(seteuid(is_user ? nobody : 0), 0);
+    }
 }
 
-static void refuses_what_it_may_not_read(void **state)
+static void leaves_out_what_it_may_not_read(void **state)
 {
     struct folder *folder = *state;
+    folder_write(folder, "good.lua", "good");
     folder_write(folder, "sub/a.lua", "a");
     chmod(folder->root, 0755);
     chmod(folder_path(folder, "sub/a.lua"), 0);
-    assert_refused_to_users(folder->root, "sub/a.lua");
+    become_user(true);
+    assert_problem(folder->root, "sub/a.lua", strerror(EACCES));
+    become_user(false);
     chmod(folder_path(folder, "sub/a.lua"), 0644);
     chmod(folder_path(folder, "sub"), 0);
-    assert_refused_to_users(folder->root, "sub");
+    become_user(true);
+    assert_problem(folder->root, "sub", strerror(EACCES));
+    become_user(false);
+    chmod(folder_path(folder, "sub"), 0);
+    chmod(folder->root, 0);
+    become_user(true);
+    assert_refused(folder->root, FH_E_PERMISSION, folder->root);
+    become_user(false);
+    chmod(folder->root, 0755);
     chmod(folder_path(folder, "sub"), 0755);
+}
+
+/* --- one file --------------------------------------------------------------------------------- */
+
+static void reads_one_file_alone(void **state)
+{
+    struct folder *folder = *state;
+    struct fh_error err = {0, ""};
+    struct fh_files files;
+    assert_int_equal(fh_files_read_one(&files, folder->root, "a.lua", &err), 0);
+    assert_int_equal(files.count, 0);
+    folder_write(folder, "a.lua", "a");
+    folder_write(folder, "b.lua", "b");
+    assert_int_equal(symlink("gone.lua", folder_path(folder, "gone.lua")), 0);
+    assert_int_equal(fh_files_read_one(&files, folder->root, "a.lua", &err), 0);
+    assert_int_equal(files.count, 1);
+    assert_true(holds(&files, "a.lua", "a"));
+    fh_files_deinit(&files);
+    assert_int_equal(fh_files_read_one(&files, folder->root, "gone.lua", &err), FH_E_IO);
+    assert_non_null(strstr(err.detail, "/gone.lua"));
+    assert_int_equal(fh_files_read_one(&files, folder_path(folder, "none"), "a.lua", &err),
+                     FH_E_NOT_FOUND);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FOLDER(reads_lua_and_json_by_path), WITH_FOLDER(an_empty_folder_has_no_files),
-        WITH_FOLDER(passes_dot_names_by),        WITH_FOLDER(keeps_any_bytes),
-        WITH_FOLDER(goes_sixteen_folders_deep),  WITH_FOLDER(follows_links),
-        WITH_FOLDER(ends_in_a_loop_of_links),    WITH_FOLDER(refuses_a_link_to_itself),
-        WITH_FOLDER(refuses_a_link_to_nothing),  WITH_FOLDER(refuses_a_missing_folder),
-        WITH_FOLDER(passes_other_kinds_by),      WITH_FOLDER(refuses_too_large_a_file),
-        WITH_FOLDER(refuses_too_many_files),     WITH_FOLDER(refuses_what_it_may_not_read),
+        WITH_FOLDER(reads_lua_and_json_by_path),   WITH_FOLDER(an_empty_folder_has_no_files),
+        WITH_FOLDER(passes_dot_names_by),          WITH_FOLDER(keeps_any_bytes),
+        WITH_FOLDER(goes_sixteen_folders_deep),    WITH_FOLDER(follows_links),
+        WITH_FOLDER(ends_in_a_loop_of_links),      WITH_FOLDER(leaves_out_a_link_to_itself),
+        WITH_FOLDER(leaves_out_a_link_to_nothing), WITH_FOLDER(refuses_a_missing_folder),
+        WITH_FOLDER(passes_other_kinds_by),        WITH_FOLDER(leaves_out_too_large_a_file),
+        WITH_FOLDER(refuses_too_many_files),       WITH_FOLDER(leaves_out_what_it_may_not_read),
+        WITH_FOLDER(reads_one_file_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,6 +163,32 @@ static void reports_each_problem_and_serves_the_rest(void **state)
     flowhost_close(host);
 }
 
+static void starts_beside_files_it_cannot_read(void **state)
+{
+    struct folder *folder = *state;
+    struct problems problems = {0};
+    struct reply reply;
+    flowhost_error error = {0, ""};
+    const char *const settings[] = {"dir", folder_path(folder, "flows"), NULL};
+    flowhost *host;
+    folder_write(folder, "flows/good.lua", "return function() return 'fine' end");
+    folder_write(folder, "flows/broken.lua", "return 1 +");
+    assert_int_equal(symlink("nowhere.lua", folder_path(folder, "flows/gone.lua")), 0);
+    assert_int_equal(host_try_open(&host, folder_path(folder, "data"), &error, settings), 0);
+    assert_int_equal(
+        flowhost_load(host, folder_path(folder, "flows"), on_problem, &problems, &error), 2);
+    assert_int_equal(problems.count, 2);
+    assert_int_equal(problems.line[find_problem(&problems, "gone.lua")], 1);
+    assert_contains(problems.message[find_problem(&problems, "gone.lua")], strerror(ENOENT));
+    host_run(host, "good", "null", &reply);
+    assert_int_equal(reply.status, 200);
+    flowhost_close(host);
+    /* But not with settings that are not those meant. */
+    assert_int_equal(symlink("nowhere.lua", folder_path(folder, "flows/host.lua")), 0);
+    assert_no_open(folder_path(folder, "data"), "dir", folder_path(folder, "flows"),
+                   FLOWHOST_E_FOLDER, "flows/host.lua");
+}
+
 static void loads_once(void **state)
 {
     struct folder *folder = *state;
@@ -446,6 +472,7 @@ int main(void)
         WITH_FOLDER(a_folder_belongs_to_one_host),
         WITH_FOLDER(temporary_data_goes_with_the_host),
         WITH_FOLDER(reports_each_problem_and_serves_the_rest),
+        WITH_FOLDER(starts_beside_files_it_cannot_read),
         WITH_FOLDER(loads_once),
         WITH_FOLDER(says_when_it_cannot_listen),
         WITH_FOLDER(answers_requests),
