@@ -105,6 +105,20 @@ class BadRequests(HostCase):
         for path in ("/nothing", "/things/7/8", "/", "/v1", "/v1/nothing", "/v2/flows", "/THINGS", "//things", "/things/"):
             self.assert_problem(self.ask("GET", path), 404, "NO_ROUTE")
 
+    def test_pages_of_other_origins(self):
+        own = f"127.0.0.1:{self.host.port}"
+        for method, path in (("GET", "/v1/flows"), ("POST", "/v1/flows/raw/runs"), ("GET", "/v1/nothing")):
+            self.assert_problem(self.ask(method, path, headers={"Origin": "http://evil.example"}), 403, "FOREIGN_ORIGIN")
+            self.assert_problem(self.ask(method, path, headers={"Host": "evil.example"}), 403, "FOREIGN_HOST")
+        for headers in ({"Origin": f"http://{own}"}, {"Host": "localhost"}, {"Host": "[::1]:80", "Origin": "https://[::1]:80"}):
+            self.assertEqual(self.ask("POST", "/v1/flows/raw/runs", "{}", headers).status, 200, headers)
+        for path in ("/things", "/healthz", "/readyz"):
+            self.assertEqual(self.ask("GET", path, headers={"Host": "shop.example", "Origin": "http://x"}).status, 200, path)
+
+    def test_a_query_that_is_too_long(self):
+        self.assert_problem(self.ask("GET", "/v1/runs?flow=" + "x" * 600), 422, "QUERY_INVALID")
+        self.assertEqual(self.ask("GET", "/v1/runs?flow=" + "x" * 200).body, {"items": [], "next": None})
+
     def test_wrong_method(self):
         for method, path, allow in (("PUT", "/things", {"GET", "HEAD", "POST"}), ("GET", "/things/7", {"DELETE"}),
                                     ("POST", "/v1/flows", {"GET", "HEAD"}), ("DELETE", "/v1/runs/x", {"GET", "HEAD"}),

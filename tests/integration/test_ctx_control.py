@@ -53,6 +53,7 @@ end }
 return { http = "GET /never", durable = "never", run = function(ctx) ctx.response("x", { status = 418 }) return 'other' end }
 """,
     "response_then_error.lua": "return function(ctx) ctx.response({ taken = true }) error('after the answer') end",
+    "response_empty.lua": "return { http = 'GET /empty', run = function(ctx) ctx.response(nil, { status = 204 }) end }",
     "response_arguments.lua": """
 return function(ctx)
     local codes, many = {}, {}
@@ -96,14 +97,14 @@ end
     "never_error.lua": "return { durable = 'never', run = function(ctx) error('bad luck') end }",
     "bad_output.lua": "return function(ctx) return { f = print } end",
     "mixed_output.lua": "return function(ctx) return { 1, 2, x = 3 } end",
-    "lib/waits.lua": "wait() return 'waited'",
+    "lib/waits.lua": "wait()",
     "inside_functions.lua": """
--- These take a function of the flow and are Lua themselves, so that it may wait.
+-- The first two take a function of the flow and are Lua themselves, so that it may wait; a file must not while it loads.
 return function(ctx)
     function wait() ctx.sleep(0) end
     local list = { 3, 1, 2 }
     table.sort(list, function(a, b) ctx.sleep(0) return a < b end)
-    return { list, (("ab"):gsub(".", function(c) ctx.sleep(0) return c:upper() end)), require("waits") }
+    return { list, (("ab"):gsub(".", function(c) ctx.sleep(0) return c:upper() end)), tostring(select(2, pcall(require, "waits"))) }
 end
 """,
     "inside_handler.lua": """
@@ -205,6 +206,11 @@ class Control(HostCase):
         answer = self.ask("GET", "/never")
         self.assertEqual((answer.status, answer.body), (418, "x"))
 
+    def test_response_without_a_body(self):
+        for _ in range(2):  # on one connection: nothing is left of the first
+            answer = self.ask("GET", "/empty")
+            self.assertEqual((answer.status, answer.body, answer.headers.get("Content-Type")), (204, b"", None))
+
     def test_response_by_api(self):
         answer = self.start_run("response_plain")
         self.assertEqual((answer.status, answer.body), (200, [1, 2]))
@@ -274,7 +280,7 @@ class Control(HostCase):
         self.assertIn("coroutine", got["text"])
 
     def test_waiting_in_callbacks(self):
-        self.assertEqual(self.output_of("inside_functions"), [[1, 2, 3], "AB", "waited"])
+        self.assertEqual(self.output_of("inside_functions"), [[1, 2, 3], "AB", "NOT_YIELDABLE: ctx.sleep cannot be called while a file is being loaded"])
 
     def test_a_yield_of_the_flow_is_an_error(self):
         self.assert_problem(self.start_run("yields"), 500, "LUA_ERROR")
