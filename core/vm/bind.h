@@ -24,6 +24,7 @@ struct fh_vm {
     struct fh_budget budget;
     int handlers[FH_EVENT_COUNT];
     int trampoline;
+    bool is_large;     /* much of the cap is used: collect as often as that asks for */
     bool was_refused;  /* an allocation, since the last collection */
     size_t kept_bytes; /* used after the last collection made for want of room */
 };

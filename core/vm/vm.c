@@ -15,7 +15,7 @@
 int luaopen_cjson(lua_State *L);
 int luaopen_lpeg(lua_State *L);
 
-enum { DEFAULT_CPU_LIMIT_MS = 1000 };
+enum { DEFAULT_CPU_LIMIT_MS = 1000, PAUSE_SMALL = 300, PAUSE_LARGE = 120 };
 static const size_t default_memory_max_bytes = (size_t)512 << 20;
 /* What the engine may use beyond a flow's cap, so that a memory bomb cannot break the host's own code. */
 static const size_t engine_reserve_bytes = (size_t)64 << 20;
@@ -28,6 +28,22 @@ static const char *const event_names[] = {
 #undef FH_EVENT_NAME
 };
 
+/* Most of what runs make is dead when they end: while little is used, collecting seldom saves marking.
+ * When much of the cap is used, what is dead must not grow into the cap. */
+static void set_pause(struct fh_vm *vm, bool is_large)
+{
+    vm->is_large = is_large;
+    lua_gc(vm->L, LUA_GCSETPAUSE, is_large ? PAUSE_LARGE : PAUSE_SMALL);
+}
+
+static void watch_size(struct fh_vm *vm)
+{
+    size_t max = vm->context.memory_max_bytes;
+    if (vm->is_large ? vm->used_bytes < max / 16 : vm->used_bytes > max / 8) {
+        set_pause(vm, !vm->is_large);
+    }
+}
+
 /* LuaJIT's own allocator, counted and capped. */
 static void *allocate(void *arg, void *old, size_t old_bytes, size_t new_bytes)
 {
@@ -37,6 +53,7 @@ static void *allocate(void *arg, void *old, size_t old_bytes, size_t new_bytes)
     }
     if (new_bytes == 0) {
         vm->used_bytes -= old_bytes;
+        watch_size(vm);
         return vm->allocate(vm->allocate_arg, old, old_bytes, 0);
     }
     size_t cap = vm->context.memory_max_bytes + (vm->is_in_flow ? 0 : engine_reserve_bytes);
@@ -47,6 +64,7 @@ static void *allocate(void *arg, void *old, size_t old_bytes, size_t new_bytes)
     void *block = vm->allocate(vm->allocate_arg, old, old_bytes, new_bytes);
     if (block) {
         vm->used_bytes += new_bytes - old_bytes;
+        watch_size(vm);
     }
     return block;
 }
@@ -277,6 +295,7 @@ int fh_vm_open(struct fh_vm **out, const struct fh_vm_context *context, struct f
     vm->allocate = lua_getallocf(vm->L, &vm->allocate_arg);
     vm->used_bytes = (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024;
     lua_setallocf(vm->L, allocate, vm);
+    set_pause(vm, false);
     fh_budget_init(&vm->budget, vm->L, vm->context.cpu_limit_ms);
     int rc = lua_cpcall(vm->L, set_up, vm);
     if (rc != 0) {

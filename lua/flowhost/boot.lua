@@ -27,8 +27,6 @@ core.on("load", function(files, settings)
     local release_module = require "flowhost.engine.release"
     local run_module = require "flowhost.engine.run"
 
-    -- most of what a run makes is dead when it ends: collecting less often costs little memory and saves marking
-    collectgarbage("setpause", 300)
     catalog.set_up { new_ctx = ctx.new, is_jit = settings.jit == "true", taken = taken_names() }
     run_module.keeps_all = settings.record_all == "true"
     local release = release_module.make(files, json.decode(settings.env))
