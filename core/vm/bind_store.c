@@ -139,49 +139,45 @@ static int batch_submit(lua_State *L)
     return 1;
 }
 
+/* Pushing may throw: what reads a snapshot pushes protected, so that it is closed in any case. */
+struct get_call {
+    struct fh_snapshot *snapshot;
+    enum fh_table table;
+    struct fh_slice key;
+    struct fh_error err;
+    int rc;
+};
+
+static int get_protected(lua_State *L)
+{
+    struct get_call *call = lua_touserdata(L, 1);
+    struct fh_slice value;
+    call->rc = fh_snapshot_get(call->snapshot, call->table, call->key, &value, &call->err);
+    if (call->rc != 0) {
+        lua_pushnil(L);
+    } else {
+        fh_bind_push_slice(L, value);
+    }
+    return 1;
+}
+
 static int get(lua_State *L)
 {
     struct fh_vm *vm = fh_vm_of(L);
-    enum fh_table table = check_table(L, 1);
-    struct fh_slice key = fh_bind_slice(L, 2);
-    struct fh_snapshot *snapshot;
-    struct fh_error err = {0, ""};
-    int rc = fh_snapshot_open(&snapshot, vm->context.store);
+    struct get_call call = {.table = check_table(L, 1), .key = fh_bind_slice(L, 2)};
+    lua_pushcfunction(L, get_protected);
+    lua_pushlightuserdata(L, &call);
+    int rc = fh_snapshot_open(&call.snapshot, vm->context.store);
     if (rc != 0) {
         return fh_bind_fail(L, rc, NULL);
     }
-    struct fh_slice value;
-    rc = fh_snapshot_get(snapshot, table, key, &value, &err);
-    if (rc == 0) {
-        fh_bind_push_slice(L, value);
+    int failed = lua_pcall(L, 1, 1, 0);
+    fh_snapshot_close(call.snapshot);
+    if (failed) {
+        return lua_error(L);
     }
-    fh_snapshot_close(snapshot);
-    if (rc == FH_E_NOT_FOUND) {
-        lua_pushnil(L);
-        return 1;
-    }
-    return rc == 0 ? 1 : fh_bind_fail(L, rc, err.detail);
-}
-
-struct scan {
-    lua_State *L;
-    int count;
-    int limit;
-};
-
-static int on_row(void *arg, struct fh_slice key, struct fh_slice value, int rc)
-{
-    struct scan *scan = arg;
-    scan->count++;
-    fh_bind_push_slice(scan->L, key);
-    lua_rawseti(scan->L, -3, scan->count);
-    if (rc == 0) {
-        fh_bind_push_slice(scan->L, value);
-    } else {
-        lua_pushboolean(scan->L, 0);
-    }
-    lua_rawseti(scan->L, -2, scan->count);
-    return scan->count >= scan->limit;
+    return call.rc == 0 || call.rc == FH_E_NOT_FOUND ? 1
+                                                     : fh_bind_fail(L, call.rc, call.err.detail);
 }
 
 static struct fh_slice field_slice(lua_State *L, int index, const char *name)
@@ -193,28 +189,59 @@ static struct fh_slice field_slice(lua_State *L, int index, const char *name)
     return bytes;
 }
 
-struct scan_call {
-    struct fh_snapshot *snapshot;
-    struct fh_scan scan;
-    int limit;
-    int rc;
+struct row {
+    struct fh_slice key; /* both in the snapshot's memory */
+    struct fh_slice value;
+    bool is_damaged;
 };
 
-static int scan_protected(lua_State *L)
+struct scan_call {
+    struct fh_scan scan;
+    struct row *rows;
+    int count;
+    int cap;
+    int limit;
+};
+
+static int on_row(void *arg, struct fh_slice key, struct fh_slice value, int rc)
 {
-    struct scan_call *call = lua_touserdata(L, 1);
-    lua_newtable(L);
-    lua_newtable(L);
-    struct scan scan = {L, 0, call->limit};
-    call->rc = fh_snapshot_scan(call->snapshot, &call->scan, on_row, &scan);
-    lua_pushinteger(L, scan.count);
+    struct scan_call *call = arg;
+    if (call->count == call->cap) {
+        int cap = call->cap ? call->cap * 2 : 32;
+        struct row *rows = realloc(call->rows, (size_t)cap * sizeof(*rows));
+        if (!rows) {
+            return FH_E_NO_MEMORY;
+        }
+        call->rows = rows;
+        call->cap = cap;
+    }
+    call->rows[call->count++] = (struct row){key, value, rc != 0};
+    return call->count >= call->limit;
+}
+
+static int push_rows(lua_State *L)
+{
+    const struct scan_call *call = lua_touserdata(L, 1);
+    lua_createtable(L, call->count, 0);
+    lua_createtable(L, call->count, 0);
+    for (int i = 0; i < call->count; i++) {
+        fh_bind_push_slice(L, call->rows[i].key);
+        lua_rawseti(L, -3, i + 1);
+        if (call->rows[i].is_damaged) {
+            lua_pushboolean(L, 0);
+        } else {
+            fh_bind_push_slice(L, call->rows[i].value);
+        }
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushinteger(L, call->count);
     return 3;
 }
 
-/* Pushing may throw: the scan runs protected so that the snapshot is closed in any case. */
 static int scan(lua_State *L)
 {
     struct fh_vm *vm = fh_vm_of(L);
+    struct fh_snapshot *snapshot;
     struct scan_call call = {.scan.table = check_table(L, 1)};
     luaL_checktype(L, 2, LUA_TTABLE);
     call.scan.prefix = field_slice(L, 2, "prefix");
@@ -223,18 +250,20 @@ static int scan(lua_State *L)
     call.scan.reverse = lua_toboolean(L, -1);
     lua_getfield(L, 2, "limit");
     call.limit = (int)luaL_optinteger(L, -1, 1000);
-    int rc = fh_snapshot_open(&call.snapshot, vm->context.store);
+    lua_pushcfunction(L, push_rows);
+    lua_pushlightuserdata(L, &call);
+    int rc = fh_snapshot_open(&snapshot, vm->context.store);
     if (rc != 0) {
         return fh_bind_fail(L, rc, NULL);
     }
-    lua_pushcfunction(L, scan_protected);
-    lua_pushlightuserdata(L, &call);
-    int failed = lua_pcall(L, 1, 3, 0);
-    fh_snapshot_close(call.snapshot);
+    rc = fh_snapshot_scan(snapshot, &call.scan, on_row, &call);
+    int failed = rc < 0 ? 0 : lua_pcall(L, 1, 3, 0);
+    fh_snapshot_close(snapshot);
+    free(call.rows);
     if (failed) {
         return lua_error(L);
     }
-    return call.rc < 0 ? fh_bind_fail(L, call.rc, NULL) : 3;
+    return rc < 0 ? fh_bind_fail(L, rc, NULL) : 3;
 }
 
 static int is_full(lua_State *L)
