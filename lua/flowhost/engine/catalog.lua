@@ -73,6 +73,17 @@ local function random_state(state)
     return scope.rng
 end
 
+--- As pcall, but the chunk cannot stop half-way. Inside of a coroutine of the flow's own it could be left so, and go on
+--- when the chunk has another run's globals; in a run's own coroutine a yield ends the run.
+local function call_whole(chunk)
+    local co = coroutine.create(chunk)
+    local ok, exported = coroutine.resume(co)
+    if coroutine.status(co) == "suspended" then
+        return false, "a file cannot wait while it is loaded"
+    end
+    return ok, exported
+end
+
 --- Runs the top level of a file. All runs share the chunk, so while it runs nothing may wait: the verbs of ctx look at
 --- the fiber's `is_loading`, how many files deep it is.
 local function call_chunk(chunk, env)
@@ -81,7 +92,8 @@ local function call_chunk(chunk, env)
         fiber.is_loading = (fiber.is_loading or 0) + 1
     end
     setfenv(chunk, env)
-    local ok, exported = pcall(chunk)
+    local call = fiber and coroutine.running() ~= fiber.co and call_whole or pcall
+    local ok, exported = call(chunk)
     if fiber then
         fiber.is_loading = fiber.is_loading > 1 and fiber.is_loading - 1 or nil
     end

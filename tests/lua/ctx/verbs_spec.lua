@@ -264,6 +264,17 @@ describe("the sandbox in a run", function()
             { unpack(texts) })
     end)
 
+    it("does not let a lib stop half-way", function()
+        local w = world.new { files = {
+            ["a.lua"] = flow [[
+                local ok, err = coroutine.wrap(function() return pcall(require, "yields") end)()
+                return { ok, err, ctx.uuid() ~= nil }
+            ]],
+            ["lib/yields.lua"] = "coroutine.yield(1) return 2",
+        } }
+        assert.same({ false, "a file cannot wait while it is loaded", true }, { unpack(w:play("a"):json()) })
+    end)
+
     it("knows while a file is loaded: a line is printed, but no step then", function()
         local w = world.new { files = {
             ["a.lua"] = flow [[
