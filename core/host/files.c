@@ -40,7 +40,9 @@ static int put(struct fh_pair **list, size_t *count, size_t *cap, const char *pa
     if (!own_path) {
         return FH_E_NO_MEMORY;
     }
-    (*list)[(*count)++] = (struct fh_pair){own_path, value};
+    struct fh_pair *pair = &(*list)[(*count)++];
+    pair->name = own_path;
+    pair->value = value;
     return 0;
 }
 

@@ -109,8 +109,11 @@ static int is_over_budget(lua_State *L)
 
 void fh_bind_flow_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"resume", resume}, {"resume_more", resume_more}, {"line", line}, {"is_over_budget", is_over_budget}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"resume", resume},
+                                         {"resume_more", resume_more},
+                                         {"line", line},
+                                         {"is_over_budget", is_over_budget},
+                                         {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, functions);
 }

@@ -55,7 +55,8 @@ function M.add(run, fiber, entry)
     push(run.replaying, { order = entry.order, fiber = fiber })
 end
 
---- Hands everything out that waits, and what comes to wait meanwhile. Call when no fiber of the run can go on by itself.
+--- Hands everything out that waits, and what comes to wait meanwhile. Call when no fiber of the run can go on by
+--- itself.
 ---@param resume fun(fiber: table)
 function M.play(run, resume)
     while not run.is_over and run.replaying do

@@ -161,8 +161,8 @@ local function on_commit_failed(run, code)
     answer_all(run)
 end
 
---- The engine itself raised while it worked on the run: nothing else may suffer. The run ends as any other that meets an
---- error; if not even that can be done it is dropped here, and the next start finds what is on disk.
+--- The engine itself raised while it worked on the run: nothing else may suffer. The run ends as any other that meets
+--- an error; if not even that can be done it is dropped here, and the next start finds what is on disk.
 local function fail_inside(run, raised)
     raised = tostring(raised)
     system.log("error", "the engine failed in a run: " .. raised, { "run", run.id, "flow", run.flow })

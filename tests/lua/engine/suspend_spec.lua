@@ -427,12 +427,12 @@ describe("an error inside the engine", function()
             end
             return start(o, token)
         end
-        local broken, healthy = w:start("a", { n = 1 }), w:start("a", { n = 2 })
+        local broken, other = w:start("a", { n = 1 }), w:start("a", { n = 2 })
         w:settle()
         assert.equal(500, broken.status)
         assert.equal("INTERNAL", broken:json().code)
         assert.equal("suspended", w:run(broken:json().run).status)
-        assert.equal(200, healthy.status)
+        assert.equal(200, other.status)
         assert.equal(0, w:live_count())
     end)
 
