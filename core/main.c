@@ -13,34 +13,50 @@ enum { EXIT_DONE = 0, EXIT_PROBLEMS = 1, EXIT_USAGE = 2, EXIT_NO_START = 3 };
 
 /* For the signal handler only. NULL while nothing can be stopped. */
 static flowhost *volatile running;
+static volatile sig_atomic_t is_interrupted;
 
 static void on_signal(int number)
 {
     int saved = errno;
     flowhost *host = running;
     (void)number;
+    is_interrupted = 1;
     if (host) {
         flowhost_stop(host);
     }
     errno = saved;
 }
 
-static void catch_signals(flowhost *host)
+/* From before the host is opened: from then on there is something to clean up. */
+static void catch_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    running = host;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
+static int open_host(flowhost **host, flowhost_config *config, flowhost_error *error)
+{
+    catch_signals();
+    int rc = flowhost_open(host, config, error);
+    if (rc == 0) {
+        running = *host;
+        if (is_interrupted) {
+            flowhost_stop(*host);
+        }
+    }
+    return rc;
+}
+
 /* A signal that comes while the host is being closed finds none. */
-static void ignore_signals(void)
+static void close_host(flowhost *host)
 {
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     running = NULL;
+    flowhost_close(host);
 }
 
 static int complain(int code, const flowhost_error *error)
@@ -56,15 +72,13 @@ static int serve(flowhost_config *config)
 {
     flowhost_error error;
     flowhost *host;
-    int rc = flowhost_open(&host, config, &error);
+    int rc = open_host(&host, config, &error);
     if (rc == 0) {
-        catch_signals(host);
         rc = flowhost_load(host, flowhost_config_get(config, "dir"), NULL, NULL, &error);
         if (rc >= 0) {
             flowhost_run(host);
         }
-        ignore_signals();
-        flowhost_close(host);
+        close_host(host);
     }
     return rc < 0 ? complain(rc, &error) : EXIT_DONE;
 }
@@ -98,27 +112,33 @@ static void set_private(flowhost_config *config)
     flowhost_config_set(config, "shards", "1");
 }
 
+/* Else it is an option's or the environment's. */
+static bool is_of_host_file(const flowhost_error *error)
+{
+    return strncmp(error->message, "host.lua:", 9) == 0;
+}
+
 static int check(flowhost_config *config)
 {
     const char *dir = flowhost_config_get(config, "dir");
     flowhost_error error;
     flowhost *host;
     set_private(config);
-    int rc = flowhost_open(&host, config, &error);
+    int rc = open_host(&host, config, &error);
     if (rc == 0) {
         rc = flowhost_load(host, dir, print_problem, (void *)dir, &error);
-        flowhost_close(host);
-    } else if (rc == FLOWHOST_E_USAGE) {
+        close_host(host);
+    } else if (rc == FLOWHOST_E_USAGE && is_of_host_file(&error)) {
         printf("%.*s/%s\n", length_of(dir), dir, error.message);
         return EXIT_PROBLEMS;
     }
     if (rc < 0) {
         return complain(rc, &error);
     }
-    if (rc == 0) {
+    if (rc == 0 && !is_interrupted) {
         printf("%s: no problems found\n", dir);
     }
-    return rc > 0 ? EXIT_PROBLEMS : EXIT_DONE;
+    return rc > 0 || is_interrupted ? EXIT_PROBLEMS : EXIT_DONE;
 }
 
 struct reply {
@@ -126,25 +146,39 @@ struct reply {
     char *body; /* on the heap, NUL-terminated */
 };
 
+struct question {
+    struct reply reply;
+    bool is_given_up; /* the answer, which comes at the latest when the host closes, ends it */
+};
+
 static void keep(void *user, int status, const char *body, size_t len)
 {
-    struct reply *reply = user;
-    reply->status = status;
-    reply->body = malloc(len + 1);
-    if (reply->body) {
-        memcpy(reply->body, body, len);
-        reply->body[len] = '\0';
+    struct question *question = user;
+    if (question->is_given_up) {
+        free(question);
+        return;
+    }
+    question->reply = (struct reply){status, malloc(len + 1)};
+    if (question->reply.body) {
+        memcpy(question->reply.body, body, len);
+        question->reply.body[len] = '\0';
     }
 }
 
+/* Status 0: a signal came first, or there was no memory. */
 static struct reply ask(flowhost *host, const char *method, const char *path, const char *body)
 {
     struct reply reply = {0, NULL};
-    if (flowhost_request(host, method, path, body, strlen(body), keep, &reply) == 0) {
-        while (reply.status == 0) {
+    struct question *question = calloc(1, sizeof(*question));
+    if (question && flowhost_request(host, method, path, body, strlen(body), keep, question) == 0) {
+        while (question->reply.status == 0 && !is_interrupted) {
             flowhost_step(host, -1);
         }
+        reply = question->reply;
+        question->is_given_up = reply.status == 0;
+        question = question->is_given_up ? NULL : question;
     }
+    free(question);
     return reply;
 }
 
@@ -176,6 +210,11 @@ static int run_flow(flowhost *host, flowhost_config *config)
     char path[512];
     snprintf(path, sizeof(path), "/v1/flows/%s/runs", flowhost_config_get(config, "flow"));
     struct reply result = ask(host, "POST", path, flowhost_config_get(config, "input"));
+    if (is_interrupted) {
+        fprintf(stderr, "flowhost: ended by a signal\n");
+        free(result.body);
+        return EXIT_PROBLEMS;
+    }
     bool is_good = result.status >= 200 && result.status < 300;
     int code = is_good ? EXIT_DONE : EXIT_PROBLEMS;
     print(&result);
@@ -191,11 +230,11 @@ static int run(flowhost_config *config)
     flowhost *host;
     set_private(config);
     flowhost_config_set(config, "record_all", "true");
-    int rc = flowhost_open(&host, config, &error);
+    int rc = open_host(&host, config, &error);
     if (rc == 0) {
         rc = flowhost_load(host, dir, NULL, NULL, &error);
         int code = rc < 0 ? complain(rc, &error) : run_flow(host, config);
-        flowhost_close(host);
+        close_host(host);
         return code;
     }
     return complain(rc, &error);

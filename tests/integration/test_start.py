@@ -2,10 +2,13 @@
 """The program itself: what it says when it cannot start, its exit codes, and the commands that need no server."""
 import os
 import re
+import signal
 import socket
+import subprocess
+import threading
 import unittest
 
-from suite import FolderCase, Host, ask, run_program, start_run
+from suite import SECONDS, FolderCase, Host, Upstream, ask, binary, run_program, start_run
 
 FLOWS = {
     "hello.lua": "return { http = 'GET /hello', durable = 'never', run = function(ctx, input) return { hello = input.name } end }",
@@ -223,6 +226,42 @@ class Commands(FolderCase):
         code, out, _ = self.run_flow("steps.lua", "--input", "{")
         self.assertEqual(code, 1)
         self.assertIn("not JSON", out)
+
+    def test_run_ended_by_a_signal_leaves_nothing_behind(self):
+        self.write({"waits.lua": "return function(ctx) ctx.request { url = ctx.env.UPSTREAM } end",
+                    "host.lua": "return { env = { UPSTREAM = os.getenv 'UPSTREAM' } }"})
+        release, called = threading.Event(), threading.Event()
+        self.addCleanup(release.set)
+
+        def hold(_):
+            called.set()
+            release.wait(SECONDS)
+            return 200, {}
+        upstream = self.enterContext(Upstream(hold))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            called.clear()
+            with subprocess.Popen([binary(), "run", "waits.lua"], cwd=self.folder, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+                                  env={**os.environ, "TMPDIR": self.scratch, "UPSTREAM": upstream.url}) as process:
+                self.assertTrue(called.wait(SECONDS))
+                self.assertGreater(len(os.listdir(self.scratch)), 1)
+                process.send_signal(number)
+                out, err = process.communicate(timeout=SECONDS)
+            self.assertEqual((process.returncode, out, err), (1, "", "flowhost: ended by a signal\n"))
+            self.assertEqual(sorted(os.listdir(self.scratch)), ["flows"])
+
+    def test_check_names_what_a_problem_is_of(self):
+        code, out, err = run_program("check", self.folder, env={"FLOWHOST_MAX_BODY": "x"})
+        self.assertEqual((code, out), (2, ""))
+        self.assertRegex(err, r"^flowhost: environment variable FLOWHOST_MAX_BODY: ")
+        os.symlink("nowhere.lua", os.path.join(self.folder, "gone.lua"))
+        code, out, err = run_program("check", self.folder)
+        self.assertEqual((code, err), (1, ""))
+        self.assertRegex(out, f"^{re.escape(self.folder)}/gone.lua:1: the file cannot be read: ")
+        self.write({"host.lua": "return {\n colour = = 1 }"})
+        code, out, err = run_program("check", self.folder)
+        self.assertEqual((code, err), (1, ""))
+        self.assertRegex(out, f"^{re.escape(self.folder)}/host.lua:2: ")
 
     def test_run_leaves_nothing_behind(self):
         before = set(os.listdir("/tmp"))
