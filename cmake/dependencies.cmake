@@ -17,6 +17,3 @@ function(plain_library target library header)
 endfunction()
 plain_library(dep_ev ev ev.h)
 plain_library(dep_lmdb lmdb lmdb.h)
-# What flows get as require "cjson" and "lpeg": linked, so that the program needs no module path (the archives are not PIC).
-plain_library(dep_cjson lua5.1-cjson stdio.h)
-plain_library(dep_lpeg lua5.1-lpeg stdio.h)

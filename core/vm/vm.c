@@ -12,9 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int luaopen_cjson(lua_State *L);
-int luaopen_lpeg(lua_State *L);
-
 enum { DEFAULT_CPU_LIMIT_MS = 1000, PAUSE_SMALL = 300, PAUSE_LARGE = 120 };
 static const size_t default_memory_max_bytes = (size_t)512 << 20;
 /* What the engine may use beyond a flow's cap, so that a memory bomb cannot break the host's own code. */
@@ -257,8 +254,6 @@ static int set_up(lua_State *L)
     luaL_openlibs(L);
     fh_json_register(L);
     set_loaders(L);
-    preload(L, "cjson", luaopen_cjson);
-    preload(L, "lpeg", luaopen_lpeg);
     preload(L, "flowhost.core", open_core);
     lua_pushcfunction(L, run_frame);
     vm->trampoline = luaL_ref(L, LUA_REGISTRYINDEX);
