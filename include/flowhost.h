@@ -112,11 +112,12 @@ FLOWHOST_API int flowhost_request(flowhost *host, const char *method, const char
  * thread. A run whose process dies before the result is recorded calls it again. */
 typedef void (*flowhost_component)(void *user, const char *input, size_t len, flowhost_call *call);
 
-/* Before flowhost_load. `name` is copied. */
+/* Before flowhost_load; FLOWHOST_E_USAGE afterwards. `name` is copied. */
 FLOWHOST_API int flowhost_register(flowhost *host, const char *name, flowhost_component component,
                                    void *user);
 
-/* Any thread; `call` is gone afterwards. The result is JSON. The error's code is a name such as "CARD_DECLINED". */
+/* Any thread; `call` is gone afterwards. The result is JSON. The error's code is a name such as "CARD_DECLINED"
+ * (NULL: "COMPONENT_FAILED"), its message may be NULL. */
 FLOWHOST_API void flowhost_call_return(flowhost_call *call, const char *json, size_t len);
 FLOWHOST_API void flowhost_call_fail(flowhost_call *call, const char *code, const char *message);
 

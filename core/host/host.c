@@ -204,6 +204,16 @@ static int check_listen(const char *address, struct fh_error *err)
                         address);
 }
 
+static int check_shards(const struct fh_config *settings, struct fh_error *err)
+{
+    const char *count = fh_config_text(settings, "shards");
+    if (fh_config_number(settings, "shards") <= MAX_SHARDS) {
+        return 0;
+    }
+    return fh_error_set(err, FH_E_INVALID, "shards = '%s': there can be at most %d", count,
+                        MAX_SHARDS);
+}
+
 static int open_store(flowhost *host, struct fh_error *err)
 {
     const char *data = fh_config_text(&host->settings, "data");
@@ -229,7 +239,7 @@ static unsigned count_shards(const struct fh_config *settings)
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         count = cores > 0 ? (uint64_t)cores : 1;
     }
-    return count > MAX_SHARDS ? MAX_SHARDS : (unsigned)count;
+    return count > MAX_SHARDS ? MAX_SHARDS : (unsigned)count; /* of the machine's processors */
 }
 
 static int open_shards(flowhost *host, struct fh_error *err)
@@ -274,6 +284,10 @@ int flowhost_open(flowhost **out, const flowhost_config *config, flowhost_error 
         return rc;
     }
     set_log(&host->settings);
+    if (check_shards(&host->settings, &err) != 0) {
+        flowhost_close(host);
+        return fail_with(error, FLOWHOST_E_USAGE, &err);
+    }
     if (check_listen(fh_config_text(&host->settings, "listen"), &err) != 0 ||
         open_store(host, &err) != 0 || open_shards(host, &err) != 0) {
         flowhost_close(host);
@@ -294,6 +308,9 @@ static void call_component(void *user, struct fh_slice input, struct fh_call_nat
 int flowhost_register(flowhost *host, const char *name, flowhost_component fn, void *user)
 {
     size_t len = strlen(name) + 1;
+    if (host->is_loaded) {
+        return FLOWHOST_E_USAGE;
+    }
     struct component *component = malloc(sizeof(*component) + len);
     if (!component) {
         return FLOWHOST_E_MEMORY;
@@ -316,7 +333,8 @@ void flowhost_call_return(flowhost_call *call, const char *json, size_t len)
 
 void flowhost_call_fail(flowhost_call *call, const char *code, const char *message)
 {
-    fh_native_finish((struct fh_call_native *)call, code, fh_slice_from(message));
+    fh_native_finish((struct fh_call_native *)call, code ? code : "COMPONENT_FAILED",
+                     fh_slice_from(message));
 }
 
 /* --- load ------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@ local M = {}
 M.LIST = {
     { "listen", "127.0.0.1:8080", "text", "address and port; port 0 takes a free one; \"none\" serves nothing" },
     { "data", "data", "text", "folder of the store; \"temp\" is one that is removed at the end" },
-    { "shards", "0", "count", "threads; 0 is one per processor" },
+    { "shards", "0", "count", "threads, at most 64; 0 is one per processor" },
     { "log", "text", "choice", "form of the log on stderr", { text = true, json = true } },
     { "log_level", "info", "choice", "least level that is written",
         { debug = true, info = true, warn = true, error = true, off = true } },
@@ -24,6 +24,9 @@ M.LIST = {
     { "jit", "false", "flag", "compile flows to machine code: faster, but an endless loop is not ended" },
     { "record_all", "false", "flag", "keep the journal of flows with durable = \"never\" as well" },
 }
+
+-- With less no flow runs at all.
+local LEAST = { cpu_limit = 0.001, memory_limit = 16 * 1024 ^ 2 }
 
 local UNITS = { k = 1024, m = 1024 ^ 2, g = 1024 ^ 3, t = 1024 ^ 4 }
 
@@ -71,6 +74,9 @@ function M.check(name, value)
         return nil, ("%s = '%s': use one of %s"):format(name, text, table.concat(choices, ", "))
     end
     local checked, reason = CHECKS[setting.kind](text)
+    if checked and LEAST[name] and tonumber(checked) < LEAST[name] then
+        checked, reason = nil, "is too little: at least " .. LEAST[name]
+    end
     if not checked then
         return nil, ("%s = '%s' %s"):format(name, text, reason)
     end

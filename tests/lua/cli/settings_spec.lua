@@ -57,6 +57,16 @@ describe("a setting", function()
         end
     end)
 
+    it("without which no flow runs has a least value", function()
+        for name, wrong in pairs { cpu_limit = "0", memory_limit = "0" } do
+            assert.truthy(select(2, check(name, wrong)):find(name .. " = '0' is too little: at least ", 1, true))
+        end
+        assert.is_nil((check("memory_limit", "1m")))
+        assert.is_nil((check("cpu_limit", "0.0001")))
+        assert.equal("0.001", (check("cpu_limit", "0.001")))
+        assert.equal("16777216", (check("memory_limit", "16m")))
+    end)
+
     it("that is a flag is true or false", function()
         assert.equal("true", (check("jit", true)))
         assert.equal("false", (check("jit", "false")))

@@ -111,6 +111,31 @@ static void fails_with_a_code(void **state)
     flowhost_close(host);
 }
 
+static void fail_without_words(void *user, const char *input, size_t len, flowhost_call *call)
+{
+    (void)user, (void)input, (void)len;
+    flowhost_call_fail(call, NULL, NULL);
+}
+
+static void a_failure_without_code_has_one(void **state)
+{
+    struct folder *folder = *state;
+    struct reply reply;
+    folder_write(folder, "flows/catch.lua",
+                 "return function(ctx)\n"
+                 "  local ok, why = pcall(ctx.component, 'mute', 1)\n"
+                 "  return { ok = ok, code = why.code, message = why.message }\n"
+                 "end");
+    flowhost *host = host_open(folder_path(folder, "data"));
+    assert_int_equal(flowhost_register(host, "mute", fail_without_words, NULL), 0);
+    host_load(host, folder_path(folder, "flows"));
+    host_run(host, "catch", "1", &reply);
+    assert_string_equal(reply.body,
+                        "{\"code\":\"COMPONENT_FAILED\",\"message\":\"\",\"ok\":false}");
+    assert_int_equal(flowhost_register(host, "late", fail_without_words, NULL), FLOWHOST_E_USAGE);
+    flowhost_close(host);
+}
+
 /* What is no JSON is the component's failure, not the host's. */
 static void its_result_must_be_json(void **state)
 {
@@ -282,6 +307,7 @@ int main(void)
         WITH_FOLDER(returns_at_once),
         WITH_FOLDER(returns_from_another_thread),
         WITH_FOLDER(fails_with_a_code),
+        WITH_FOLDER(a_failure_without_code_has_one),
         WITH_FOLDER(its_result_must_be_json),
         WITH_FOLDER(an_unknown_component_is_named),
         WITH_FOLDER(unfinished_runs_go_on_with_the_next_host),

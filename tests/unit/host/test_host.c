@@ -41,6 +41,10 @@ static void refuses_bad_settings(void **state)
     assert_no_open(data, "shards", "many", FLOWHOST_E_USAGE, "shards = 'many'");
     assert_no_open(data, "log_level", "loud", FLOWHOST_E_USAGE, "debug, error, info, off, warn");
     assert_no_open(data, "cpu_limit", "-1", FLOWHOST_E_USAGE, "cpu_limit");
+    assert_no_open(data, "cpu_limit", "0", FLOWHOST_E_USAGE, "cpu_limit = '0' is too little");
+    assert_no_open(data, "memory_limit", "0", FLOWHOST_E_USAGE, "memory_limit");
+    assert_no_open(data, "shards", "65", FLOWHOST_E_USAGE,
+                   "shards = '65': there can be at most 64");
     assert_no_open(data, "max_body", "", FLOWHOST_E_USAGE, "max_body");
     assert_no_open(data, "data", "", FLOWHOST_E_USAGE, "data");
     assert_no_open(data, "dir", folder_path(folder, "none"), FLOWHOST_E_FOLDER, "/none");
