@@ -15,7 +15,10 @@
  *
  * One host may be open per data folder. All functions are called on the thread that opened the host, except those
  * marked "any thread". Callbacks run on the host's threads and must not block. Functions return 0 or a negative
- * FLOWHOST_E_* and fill `error` (which may be NULL) with a sentence. */
+ * FLOWHOST_E_* and fill `error` (which may be NULL) with a sentence.
+ *
+ * The signal SIGRTMIN+7 belongs to the host, which sets its handler and unblocks it on its threads: it ends flows that
+ * compute too long (setting "cpu_limit"). Leave it alone. After fork only the parent may use the host. */
 #pragma once
 
 #include <stddef.h>

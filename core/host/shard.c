@@ -74,6 +74,7 @@ int fh_shard_start(struct fh_shard *shard, bool own_thread, struct fh_error *err
     if (!own_thread) {
         return fh_setup_start(shard->vm, err);
     }
+    fh_vm_leave_thread(shard->vm);
     int number = pthread_create(&shard->thread, NULL, turn, shard);
     if (number != 0) {
         return fh_error_set(err, FH_E_NO_MEMORY, "cannot start a thread: %s", strerror(number));

@@ -107,6 +107,11 @@ static int is_over_budget(lua_State *L)
     return 1;
 }
 
+void fh_vm_leave_thread(struct fh_vm *vm)
+{
+    fh_budget_deinit(&vm->budget);
+}
+
 void fh_bind_flow_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"resume", resume},

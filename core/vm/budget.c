@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vm/budget.h"
 
+#include "base/log.h"
 #include "vm/bind.h"
 
 #include <errno.h>
@@ -41,12 +42,15 @@ static void on_tick(struct fh_budget *budget)
     budget->ticks = budget->ticks + 1;
     if (budget->ticks > TICKS) {
         budget->is_hooked = true;
+        /* LuaJIT skips what it believes to be set. A tick in the middle of its own change of hooks or
+         * of the compiler's state would be lost: the next one sets all anew. */
+        lua_sethook(budget->L, NULL, 0, 0);
         lua_sethook(budget->L, on_count, LUA_MASKCOUNT, 1);
     }
     tick(budget);
 }
 
-/* Between any two instructions of the thread. lua_sethook is made to be called from here. */
+/* Between any two machine instructions of the thread: only what POSIX and LuaJIT (lua_sethook) allow there. */
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
@@ -59,7 +63,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
 static void catch_signal(void)
 {
-    struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction action = {.sa_sigaction = on_signal,
+                               .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
     sigset_t own;
     sigemptyset(&action.sa_mask);
     sigaction(FH_BUDGET_SIGNAL, &action, NULL);
@@ -77,6 +82,10 @@ static void open_timer(struct fh_budget *budget)
     catch_signal();
     budget->thread = pthread_self();
     budget->has_timer = timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &budget->timer) == 0;
+    if (!budget->has_timer && !budget->has_warned) {
+        budget->has_warned = true;
+        fh_log(FH_LOG_WARN, "no timer for cpu_limit: %s; flows run without it", strerror(errno));
+    }
 }
 
 void fh_budget_init(struct fh_budget *budget, struct lua_State *L, int64_t limit_ms)

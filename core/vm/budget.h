@@ -5,6 +5,8 @@
  * signal (FH_BUDGET_SIGNAL) to that very thread. A tick that finds the flow over its limit sets a
  * count hook, which raises at every instruction until the flow is dead: no pcall can outlive it. So a
  * flow within its limit pays nothing, and a thread that runs no flow gets no signal but one more.
+ * The first tick may come at once, so the ninth ends the flow: between 1 and 9/8 of the limit, and
+ * the C function it is in comes to its end first.
  * The hook does not fire in compiled code: flows are interpreted (see flow/source.lua and vm.c). */
 #pragma once
 
@@ -16,13 +18,14 @@
 
 struct lua_State;
 
-/* Threads that run a VM must not block it. */
+/* The process's only use of it is this one; threads that run a VM must not block it. */
 #define FH_BUDGET_SIGNAL (SIGRTMIN + 7)
 
 struct fh_budget {
     struct lua_State *L;
     int64_t limit_ms;
     bool has_timer;
+    bool has_warned;
     timer_t timer;
     pthread_t thread; /* whose clock the timer counts */
     volatile sig_atomic_t is_running;
@@ -34,6 +37,9 @@ struct fh_budget {
 
 /* In memory that stays where it is until fh_budget_deinit. */
 void fh_budget_init(struct fh_budget *budget, struct lua_State *L, int64_t limit_ms);
+
+/* On the thread that started it last, or when that one has ended: a tick on its way there would find no budget. So too
+ * before another thread starts it. */
 void fh_budget_deinit(struct fh_budget *budget);
 
 /* Around each resume, on the thread that resumes. */

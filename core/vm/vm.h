@@ -61,6 +61,9 @@ struct fh_vm_context {
 
 int fh_vm_open(struct fh_vm **out, const struct fh_vm_context *context, struct fh_error *err);
 
+/* On the thread that used the vm so far, before another one does. */
+void fh_vm_leave_thread(struct fh_vm *vm);
+
 /* Events are swallowed from now on: what still comes from loop, store and client while the host
  * closes finds nobody. */
 void fh_vm_mute(struct fh_vm *vm);
