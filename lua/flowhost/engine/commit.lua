@@ -10,7 +10,7 @@ local token = require "flowhost.engine.token"
 
 local fault, timer = core.system.fault, core.timer
 
-local SOON_MS = 10
+local SOON_MS = 50
 
 local M = {}
 
@@ -86,21 +86,34 @@ end
 --- Writes what is recorded, without anybody waiting for it.
 M.flush = flush
 
-local soon = {} -- runs with something recorded that nobody waits for
+-- Runs with something recorded that nobody waits for: those of this interval, and of the one before.
+local soon, sooner = {}, {}
 local has_timer = false
 
-local function flush_soon()
-    local runs = soon
-    soon, has_timer = {}, false
-    for run in pairs(runs) do
+local function arm()
+    if not has_timer then
+        has_timer = true
+        timer.start(SOON_MS, token.new(M.flush_old))
+    end
+end
+
+--- Those that had a whole interval to be written with something else, and were not.
+function M.flush_old()
+    has_timer = false
+    local due = sooner
+    soon, sooner = {}, soon
+    for run in pairs(due) do
         if not run.is_over then
             run.guarded(run, flush, run)
         end
     end
+    if next(sooner) then
+        arm()
+    end
 end
 
---- Writes what is recorded within some milliseconds, if nothing else does before: a result that came back is not held
---- in memory for as long as another branch waits.
+--- Writes what is recorded a little later, if nothing else does before: a result that came back is not held in memory
+--- for as long as another branch waits.
 function M.flush_soon(run)
     if run.submitted == run.recorded or run.is_over then
         return
@@ -109,10 +122,7 @@ function M.flush_soon(run)
         return
     end
     soon[run] = true
-    if not has_timer then
-        has_timer = true
-        timer.start(SOON_MS, token.new(flush_soon))
-    end
+    arm()
 end
 
 --- Calls fn as soon as everything recorded up to now is durable: at once when it is.

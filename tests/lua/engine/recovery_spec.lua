@@ -280,7 +280,8 @@ describe("a replay", function()
             end
             w:commit()
         end
-        w:advance(20)
+        w:advance(50)
+        w:advance(50)
         w:commit()
         local id = w:ids()[1]
         assert.equal("running", w:run(id).status)
