@@ -116,7 +116,9 @@ end
 --- their patterns.
 ---@param flow_routes table?  routes of the active release
 function M.dispatch(flow_routes, request, method, path, body)
-    local routes = loader.find_reserved(path) and own or flow_routes or own
+    -- an exact route of a flow is never a reserved path, that was checked when it was loaded
+    local is_flow = flow_routes and (flow_routes.exact[path] or not loader.find_reserved(path))
+    local routes = is_flow and flow_routes or own
     local route, found = match(routes, method, path)
     if not route and #found == 0 then
         return problem.send(request, 404, "NO_ROUTE", ("no route %s"):format(path))
