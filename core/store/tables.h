@@ -15,7 +15,10 @@
     X(FH_TABLE_JOURNAL, "journal")   /* run + u32 chunk -> entries             engine/rows  */   \
     X(FH_TABLE_BY_FLOW, "runs_by_flow")     /* flow 00 run -> status           engine/rows  */   \
     X(FH_TABLE_BY_STATUS, "runs_by_status") /* status 00 run -> flow           engine/rows  */   \
-    X(FH_TABLE_IDEMPOTENCY, "idempotency")  /* flow 00 key -> run, input hash  engine/rows  */
+    X(FH_TABLE_IDEMPOTENCY, "idempotency")  /* flow 00 key -> run, input hash  engine/rows  */   \
+    X(FH_TABLE_ALARMS, "alarms") /* partition + u64 due + run + tag -> what   engine/alarms */   \
+    X(FH_TABLE_BY_TAG, "runs_by_tag") /* name 00 value 00 run -> flow          engine/rows  */   \
+    X(FH_TABLE_AUDIT, "audit")        /* u64 ms + 8 random bytes -> entry      engine/audit */
 
 enum fh_table {
 #define FH_TABLE_ENUM(symbol, name) symbol,
