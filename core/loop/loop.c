@@ -2,6 +2,7 @@
 #include "loop/loop.h"
 
 #include "base/list.h"
+#include "loop/alarm.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -26,6 +27,7 @@ struct fh_loop {
     _Atomic int outer_fd; /* -1 until epoll_fd is asked for */
     struct fh_io outer;
     struct fh_hook clear_outer;
+    struct fh_alarms alarms;
 };
 
 static void ring_outer(struct fh_loop *loop)
@@ -129,6 +131,12 @@ int fh_loop_open(struct fh_loop **out, struct fh_error *err)
     loop->tail = &loop->head;
     loop->epoll_fd = -1;
     loop->outer_fd = -1;
+    if (fh_alarms_open(&loop->alarms, loop) != 0) {
+        pthread_mutex_destroy(&loop->lock);
+        ev_loop_destroy(loop->ev);
+        free(loop);
+        return fh_error_set(err, FH_E_IO, "cannot open a timer: too many open files?");
+    }
     ev_async_init(&loop->bell, on_bell);
     ev_async_start(loop->ev, &loop->bell);
     ev_idle_init(&loop->nosleep, on_nosleep);
@@ -148,11 +156,17 @@ void fh_loop_close(struct fh_loop *loop)
     if (loop->outer_fd >= 0) {
         unwatch_outer(loop);
     }
+    fh_alarms_close(&loop->alarms, loop);
     ev_async_stop(loop->ev, &loop->bell);
     ev_idle_stop(loop->ev, &loop->nosleep);
     ev_loop_destroy(loop->ev);
     pthread_mutex_destroy(&loop->lock);
     free(loop);
+}
+
+struct fh_alarms *fh_loop_alarms(struct fh_loop *loop)
+{
+    return &loop->alarms;
 }
 
 void fh_loop_run(struct fh_loop *loop)

@@ -60,7 +60,7 @@ void fh_io_init(struct fh_io *io, int fd, void (*on_ready)(struct fh_io *io, int
 void fh_io_start(struct fh_loop *loop, struct fh_io *io, int events);
 void fh_io_stop(struct fh_loop *loop, struct fh_io *io);
 
-/* --- timers ----------------------------------------------------------------------------------- */
+/* --- timers (of the wall clock: alarm.h) ------------------------------------------------------ */
 
 struct fh_timer {
     ev_timer watcher;

@@ -56,15 +56,19 @@ function Timer:stop()
 end
 
 local function bind_timer(fake)
+    local function start_at(due, token)
+        assert(type(token) == "number", "a timer's token is a number")
+        fake.last_timer = fake.last_timer + 1
+        local timer = setmetatable({ fake = fake, due = due, order = fake.last_timer, token = token }, Timer)
+        fake.timers[timer] = true
+        return timer
+    end
     return {
         start = function(ms, token)
-            fake.last_timer = fake.last_timer + 1
-            local timer = setmetatable({
-                fake = fake, due = fake.clock.now + math.max(0, ms), order = fake.last_timer, token = token,
-            }, Timer)
-            fake.timers[timer] = true
-            return timer
+            return start_at(fake.clock.now + math.max(0, ms), token)
         end,
+        -- Due once clock.now says so, also when a spec sets it: both kinds of timers go by that one clock here.
+        start_at = start_at,
         now_ms = function()
             return fake.clock.now
         end,
@@ -85,7 +89,8 @@ function M:next_timer()
     return first
 end
 
---- Lets `ms` pass; timers fire in order, each at its own time.
+--- Lets `ms` pass; timers fire in order, each at its own time. A spec that has set clock.now lets 0 ms pass, then
+--- what is due by the new time fires.
 function M:advance(ms)
     local till = self.clock.now + ms
     while true do

@@ -273,6 +273,30 @@ static void timers_bring_their_token(void **state)
     assert_string_equal(bench_get(bench, "again"), "true");
 }
 
+/* By the system's wall clock, as the delays are by its other one. */
+static void timers_may_be_due_at_a_time(void **state)
+{
+    struct bench *bench = *state;
+    char code[512];
+    int64_t now_ms = fh_clock_wall_ms(&fh_clock_system);
+    snprintf(code, sizeof(code),
+             "log = ''\n"
+             "core.on('timer', function(token) log = log .. token .. ' ' end)\n"
+             "local now = %lld\n"
+             "core.timer.start_at(now + 5.5, 3) core.timer.start_at(now - 1000, 1)\n"
+             "core.timer.start_at(-1 / 0, 2)\n"
+             "core.timer.start_at(now + 1, 99):stop()\n"
+             "kept = { core.timer.start_at(now + 3600000, 98), core.timer.start_at(1 / 0, 97) }",
+             (long long)now_ms);
+    bench_do(bench, code);
+    while (strlen(bench_get(bench, "log")) < 6) {
+        lua_gc(bench->vm->L, LUA_GCCOLLECT, 0);
+        fh_loop_run_once(bench->loop, -1);
+    }
+    assert_string_equal(bench_get(bench, "log"), "2 1 3 ");
+    assert_true(fh_clock_wall_ms(&fh_clock_system) >= now_ms + 6);
+}
+
 static void a_timer_may_be_started_by_a_timer(void **state)
 {
     struct bench *bench = *state;
@@ -306,6 +330,7 @@ static void bindings_check_their_arguments(void **state)
         bench,
         "local s = core.system\n"
         "for i, call in ipairs {\n"
+        "  function() core.timer.start_at 'x' end, function() core.timer.start_at(1) end,\n"
         "  function() core.timer.start 'x' end, function() core.timer.start(1) end,\n"
         "  function() s.run_id() end, function() s.id_text 'short' end,\n"
         "  function() s.partition '' end, function() s.random(-1) end,\n"
@@ -381,6 +406,7 @@ int main(void)
         WITH_VM(a_request_that_lua_fails_to_take_is_answered),
         cmocka_unit_test(a_request_left_at_close_is_answered),
         WITH_VM(timers_bring_their_token),
+        WITH_VM(timers_may_be_due_at_a_time),
         WITH_VM(a_timer_may_be_started_by_a_timer),
         WITH_VM(time_is_the_contexts),
         WITH_VM(bindings_check_their_arguments),
