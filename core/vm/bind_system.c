@@ -5,15 +5,22 @@
  *   id_text(bytes) -> 26 characters                  partition(bytes) -> number
  *   sha256(bytes) -> 32 bytes                        hash64(bytes) -> 16 hex characters
  *   hex(bytes) -> text                               random(n) -> n bytes
- *   base64_encode(bytes) -> text                     base64_decode(text) -> bytes | nil
+ *   base64_encode(bytes) -> text                     base64_decode(text) -> bytes | nil; either alphabet
+ *   base64url_encode(bytes) -> text without padding
+ *   mac(key, bytes) -> 32 bytes                      key: 32 bytes; who has it made this
+ *   equal(a, b) -> boolean                           in a time that tells nothing of where they differ
  *   log(level, message, fields)                      level "debug"|"info"|"warn"|"error"; fields { name, value, ... }
  *   log_is_on(level) -> boolean                      fault(name) -> error code name or nil; debug builds only
- *   u32(number) -> 4 bytes, big-endian               shard, shards, version */
+ *   u32(number) -> 4 bytes, big-endian               shard, shards, version
+ *   u64(number) -> 8 bytes, big-endian               from_u64(bytes) -> number; whole ones of 0 to 2^53 */
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/run_id.h"
 #include "crypto/hash.h"
+#include "crypto/mac.h"
 #include "vm/bind.h"
+
+#include <math.h>
 
 #ifndef FH_VERSION
 #define FH_VERSION "0.0.0"
@@ -110,10 +117,9 @@ static int random_bytes(lua_State *L)
     return 1;
 }
 
-static int base64_encode(lua_State *L)
+static void push_base64(lua_State *L, struct fh_slice in, const char digits[static 64],
+                        bool is_padded)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    struct fh_slice in = fh_bind_slice(L, 1);
     const unsigned char *bytes = (const unsigned char *)in.data;
     luaL_Buffer out;
     luaL_buffinit(L, &out);
@@ -122,12 +128,28 @@ static int base64_encode(lua_State *L)
         unsigned bits = (unsigned)bytes[i] << 16;
         bits |= have > 1 ? (unsigned)bytes[i + 1] << 8 : 0;
         bits |= have > 2 ? bytes[i + 2] : 0;
-        luaL_addchar(&out, digits[bits >> 18]);
-        luaL_addchar(&out, digits[(bits >> 12) & 63]);
-        luaL_addchar(&out, have > 1 ? digits[(bits >> 6) & 63] : '=');
-        luaL_addchar(&out, have > 2 ? digits[bits & 63] : '=');
+        for (size_t digit = 0; digit < 4; digit++) {
+            if (digit <= have) {
+                luaL_addchar(&out, digits[(bits >> (18 - 6 * digit)) & 63]);
+            } else if (is_padded) {
+                luaL_addchar(&out, '=');
+            }
+        }
     }
     luaL_pushresult(&out);
+}
+
+static int base64_encode(lua_State *L)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    push_base64(L, fh_bind_slice(L, 1), digits, true);
+    return 1;
+}
+
+static int base64url_encode(lua_State *L)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    push_base64(L, fh_bind_slice(L, 1), digits, false);
     return 1;
 }
 
@@ -185,6 +207,22 @@ static int base64_decode(lua_State *L)
     return 1;
 }
 
+static int mac(lua_State *L)
+{
+    unsigned char code[FH_MAC_BYTES];
+    struct fh_slice key = fh_bind_slice(L, 1);
+    luaL_argcheck(L, key.len == FH_MAC_KEY_BYTES, 1, "a key has 32 bytes");
+    fh_mac_make((const unsigned char *)key.data, fh_bind_slice(L, 2), code);
+    lua_pushlstring(L, (const char *)code, sizeof(code));
+    return 1;
+}
+
+static int equal(lua_State *L)
+{
+    lua_pushboolean(L, fh_mac_is_equal(fh_bind_slice(L, 1), fh_bind_slice(L, 2)));
+    return 1;
+}
+
 static enum fh_log_level check_level(lua_State *L)
 {
     int level = fh_log_level_from(fh_bind_slice(L, 1));
@@ -238,6 +276,35 @@ static int u32(lua_State *L)
     return 1;
 }
 
+static const double exact_max = 9007199254740992.; /* 2^53: whole numbers of a double end here */
+
+static int u64(lua_State *L)
+{
+    double number = luaL_checknumber(L, 1);
+    luaL_argcheck(L, number >= 0 && number <= exact_max && number == floor(number), 1,
+                  "a whole number from 0 to 2^53");
+    uint64_t bits = (uint64_t)number;
+    char bytes[8];
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (char)(bits >> (56 - 8 * i));
+    }
+    lua_pushlstring(L, bytes, sizeof(bytes));
+    return 1;
+}
+
+static int from_u64(lua_State *L)
+{
+    struct fh_slice bytes = fh_bind_slice(L, 1);
+    luaL_argcheck(L, bytes.len == 8, 1, "not 8 bytes");
+    uint64_t bits = 0;
+    for (size_t i = 0; i < 8; i++) {
+        bits = bits << 8 | (unsigned char)bytes.data[i];
+    }
+    luaL_argcheck(L, bits <= (uint64_t)exact_max, 1, "more than 2^53");
+    lua_pushnumber(L, (double)bits);
+    return 1;
+}
+
 void fh_bind_system_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"run_id", run_id},
@@ -249,6 +316,7 @@ void fh_bind_system_open(lua_State *L)
                                          {"hex", hex},
                                          {"random", random_bytes},
                                          {"base64_encode", base64_encode},
+                                         {"base64url_encode", base64url_encode},
                                          {"base64_decode", base64_decode},
                                          {"log", log_line},
                                          {"log_is_on", log_is_on},
@@ -256,6 +324,10 @@ void fh_bind_system_open(lua_State *L)
                                          {"fault", fault},
 #endif
                                          {"u32", u32},
+                                         {"u64", u64},
+                                         {"from_u64", from_u64},
+                                         {"mac", mac},
+                                         {"equal", equal},
                                          {NULL, NULL}};
     struct fh_vm *vm = fh_vm_of(L);
     lua_newtable(L);

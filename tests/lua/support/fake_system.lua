@@ -25,6 +25,20 @@ local function be32(number)
         number % 256)
 end
 
+local function be64(number)
+    assert(number >= 0 and number <= 2 ^ 53 and number % 1 == 0, "a whole number from 0 to 2^53")
+    return be32(math.floor(number / 2 ^ 32)) .. be32(number)
+end
+
+local function from_be64(bytes)
+    assert(#bytes == 8, "not 8 bytes")
+    local number = 0
+    for i = 1, 8 do
+        number = number * 256 + byte(bytes, i)
+    end
+    return number
+end
+
 local function hex(bytes)
     return (string.gsub(bytes, ".", function(c)
         return format("%02x", byte(c))
@@ -81,9 +95,14 @@ local function base64_encode(bytes)
     end))
 end
 
+local function base64url_encode(bytes)
+    return (base64_encode(bytes):gsub("=", ""):gsub("+", "-"):gsub("/", "_"))
+end
+
 local function base64_decode(text)
     local bits, have, chars = 0, 0, {}
-    for c in string.gmatch((text:gsub("=+$", "")), "%S") do
+    local plain = text:gsub("[=%s]+$", ""):gsub("-", "+"):gsub("_", "/")
+    for c in string.gmatch(plain, "%S") do
         local digit = BASE64:find(c, 1, true)
         if not digit then
             return nil
@@ -111,7 +130,8 @@ function M.new(o)
     end
     local system = {
         shard = o.shard, shards = o.shards, version = "0.0.0-spec", id_text = id_text, id_bytes = id_bytes, hex = hex,
-        random = random, u32 = be32, base64_encode = base64_encode, base64_decode = base64_decode,
+        random = random, u32 = be32, u64 = be64, from_u64 = from_be64, base64_encode = base64_encode,
+        base64url_encode = base64url_encode, base64_decode = base64_decode,
         log_is_on = function()
             return true
         end,
@@ -132,6 +152,14 @@ function M.new(o)
             lanes[lane] = be32(hash32(text, lane))
         end
         return table.concat(lanes)
+    end
+    function system.mac(key, bytes)
+        assert(#key == 32, "a key has 32 bytes")
+        return system.sha256(key .. bytes)
+    end
+    function system.equal(a, b)
+        assert(type(a) == "string" and type(b) == "string", "strings")
+        return a == b
     end
     function system.hash64(text)
         return hex(be32(hash32(text, 1)) .. be32(hash32(text, 2)))

@@ -336,6 +336,11 @@ static void bindings_check_their_arguments(void **state)
         "  function() s.partition '' end, function() s.random(-1) end,\n"
         "  function() s.random(65537) end, function() s.log('loud', 'x') end,\n"
         "  function() s.log('off', 'x') end, function() s.log('error') end,\n"
+        "  function() s.u64(-1) end, function() s.u64(0.5) end, function() s.u64(2 ^ 54) end,\n"
+        "  function() s.u64(0 / 0) end, function() s.u64(1 / 0) end, function() s.from_u64 'x' "
+        "end,\n"
+        "  function() s.from_u64(('\\255'):rep(8)) end, function() s.equal 'x' end,\n"
+        "  function() s.mac('short', 'x') end, function() s.mac(('k'):rep(32)) end,\n"
         "  function() s.u32 'x' end, function() s.sha256() end,\n"
         "  function() core.shard.post(-1, 'x') end, function() core.shard.post(1, 'x') end,\n"
         "  function() core.native.call('none', '{}', 1) end, function() core.native.has() end,\n"
@@ -377,6 +382,40 @@ static void ids_and_hashes_are_cs(void **state)
         "end");
 }
 
+static void numbers_of_eight_bytes_sort_as_they_count(void **state)
+{
+    struct bench *bench = *state;
+    bench_do(
+        bench,
+        "local s = core.system\n"
+        "assert(s.u64(0x0102030405) == '\\0\\0\\0\\1\\2\\3\\4\\5')\n"
+        "local last = ''\n"
+        "for _, number in ipairs { 0, 1, 255, 256, 2 ^ 31, 2 ^ 32, 1700000000123, 2 ^ 53 } do\n"
+        "  local bytes = s.u64(number)\n"
+        "  assert(#bytes == 8 and bytes > last and s.from_u64(bytes) == number)\n"
+        "  last = bytes\n"
+        "end");
+}
+
+static void codes_of_a_key_are_cs(void **state)
+{
+    struct bench *bench = *state;
+    bench_do(
+        bench,
+        "local s = core.system\n"
+        "local key = ('k'):rep(32)\n"
+        "local code = s.mac(key, 'bytes')\n"
+        "assert(#code == 32 and s.equal(code, s.mac(key, 'bytes')))\n"
+        "assert(not s.equal(code, s.mac(key, 'byteS')))\n"
+        "assert(not s.equal(code, s.mac(('K'):rep(32), 'bytes')))\n"
+        "assert(s.equal('', '') and not s.equal('', 'a') and not s.equal('a\\0b', 'a\\0c'))\n"
+        "for _, case in ipairs { { '', '' }, { '\\251', '-w' }, { '\\251\\255', '-_8' },\n"
+        "    { '\\251\\255\\254', '-__-' } } do\n"
+        "  assert(s.base64url_encode(case[1]) == case[2] and s.base64_decode(case[2]) == case[1])\n"
+        "end\n"
+        "assert(s.base64_encode '\\251\\255' == '+/8=')");
+}
+
 static void modules_come_out_of_the_program(void **state)
 {
     struct bench *bench = *state;
@@ -411,6 +450,8 @@ int main(void)
         WITH_VM(time_is_the_contexts),
         WITH_VM(bindings_check_their_arguments),
         WITH_VM(ids_and_hashes_are_cs),
+        WITH_VM(numbers_of_eight_bytes_sort_as_they_count),
+        WITH_VM(codes_of_a_key_are_cs),
         WITH_VM(modules_come_out_of_the_program),
     };
     fh_log_set(FH_LOG_OFF, FH_LOG_TEXT);
