@@ -7,8 +7,8 @@
  * to it that fh_http_respond or fh_http_stream_end is called exactly once, now or later (the
  * connection is suspended meanwhile). The server answers by itself: 413 over max_body_bytes, 431 over
  * max_header_bytes, 400 malformed; over max_connections a connection is closed at once.
- * A caller that goes away does not cancel anything; the answer is dropped. While a connection is
- * suspended nobody notices that the caller has gone; the next write to it does. */
+ * A caller that goes away does not cancel anything; the answer is dropped. Only that of a stream is
+ * looked after meanwhile. */
 #pragma once
 
 #include "base/error.h"
@@ -89,8 +89,10 @@ void fh_http_respond(struct fh_http_request *request, int status,
                      const struct fh_http_header *headers, size_t count, struct fh_slice body);
 
 /* Answer of unknown length (chunked): start, write any number of times, end. `on_closed` (may be NULL) runs when the
- * caller went away before the end (HEAD: at once); write and end stay allowed and do nothing then. write: FH_E_CLOSED
- * then, FH_E_TOO_LARGE when the caller reads too slowly and more than 1 MiB waits. */
+ * caller went away before the end (HEAD: at once), or when the server closes; write and end stay allowed and do nothing
+ * then, end must still be called, from inside on_closed if need be. write: FH_E_CLOSED then, FH_E_TOO_LARGE when the
+ * caller reads too slowly and more than 1 MiB waits. A caller that closes its sending side after its first request was in
+ * counts as gone. */
 void fh_http_stream_start(struct fh_http_request *request, int status,
                           const struct fh_http_header *headers, size_t count,
                           void (*on_closed)(void *arg), void *arg);

@@ -186,8 +186,12 @@ static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
     if (request->phase == FH_HTTP_DONE) {
         return MHD_CONTENT_READER_END_OF_STREAM;
     }
+    if (request->is_gone) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
     request->is_suspended = true;
     MHD_suspend_connection(request->connection);
+    fh_http_watch_start(request);
     return 0;
 }
 

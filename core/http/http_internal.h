@@ -97,6 +97,9 @@ struct fh_http_request {
     struct fh_buf body;
     struct fh_buf out; /* the stream's bytes that MHD has not taken yet, from out_taken */
     size_t out_taken;
+    struct fh_io watch; /* of a stream's caller */
+    bool is_watched;    /* once begun; it may have been given up since */
+    bool is_gone;       /* the caller, as the watch has seen */
     void (*on_closed)(void *arg);
     void *closed_arg;
 };
@@ -129,6 +132,10 @@ void fh_http_target_hide_query(const char *target);
 enum MHD_Result fh_http_answer_problem(struct fh_http_request *request, int status,
                                        const char *code, const char *title, const char *detail);
 void fh_http_answer_resume(struct fh_http_request *request);
+
+/* http_watch.c: notices that the caller of a suspended stream goes away. */
+void fh_http_watch_start(struct fh_http_request *request);
+void fh_http_watch_stop(struct fh_http_request *request);
 
 /* http_linger.c: keeps the socket of a connection that MHD is about to close. */
 void fh_http_linger_start(struct fh_http *http, struct MHD_Connection *connection);

@@ -373,6 +373,7 @@ void fh_http_request_on_completed(void *cls, struct MHD_Connection *connection, 
         (code == MHD_REQUEST_TERMINATED_WITH_ERROR && has_unread(connection))) {
         fh_http_linger_start(http, connection);
     }
+    fh_http_watch_stop(request);
     request->connection = NULL;
     request->is_suspended = false;
     close_stream(request);

@@ -226,6 +226,86 @@ static void test_stream_client_gone(void **state)
     assert_int_equal(fh_http_get_pending(fixture->http), 0);
 }
 
+static void expect_gone(struct fixture *fixture)
+{
+    int64_t deadline = now_ms() + DEADLINE_MS;
+    while (fixture->closed == 0 && now_ms() < deadline) {
+        fh_loop_run_once(fixture->loop, 100);
+    }
+    assert_int_equal(fixture->closed, 1);
+}
+
+/* Nothing is written that could fail. */
+static void test_quiet_stream_client_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client client = connect_to(fixture);
+    fixture->handle = start_stream;
+    send_text(&client, GET("/"));
+    expect_calls(fixture, 1);
+    write_text(fixture->held[0], "<first>");
+    expect(fixture, &client, "<first>");
+    hang_up(&client);
+    expect_gone(fixture);
+    assert_int_equal(fh_http_stream_write(fixture->held[0], FH_SLICE_LIT("x")), FH_E_CLOSED);
+    fh_http_stream_end(fixture->held[0]);
+    assert_int_equal(fh_http_get_unsent(fixture->http), 0);
+}
+
+static void test_quiet_stream_client_resets(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client client = connect_to(fixture);
+    struct linger at_once = {1, 0};
+    fixture->handle = start_stream;
+    send_text(&client, GET("/"));
+    expect(fixture, &client, "200 OK");
+    setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    hang_up(&client);
+    expect_gone(fixture);
+    fh_http_stream_end(fixture->held[0]);
+}
+
+/* Callers that close their sending side with the request, as `nc -N` does, read on. */
+static void test_stream_to_a_half_closed_client(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client client = connect_to(fixture);
+    fixture->handle = start_stream;
+    send_text(&client, GET("/"));
+    shutdown(client.fd, SHUT_WR);
+    expect(fixture, &client, "200 OK");
+    for (int i = 0; i < 3; i++) {
+        write_text(fixture->held[0], "<more>");
+        expect_times(fixture, &client, "<more>", (unsigned)i + 1);
+        turn(fixture);
+    }
+    fh_http_stream_end(fixture->held[0]);
+    expect(fixture, &client, "\r\n0\r\n\r\n");
+    assert_int_equal(fixture->closed, 0);
+    hang_up(&client);
+}
+
+/* What it sends during the stream is the next request. */
+static void test_stream_client_goes_on_sending(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client client = connect_to(fixture);
+    fixture->handle = start_stream;
+    send_text(&client, GET("/"));
+    expect(fixture, &client, "200 OK");
+    fixture->handle = echo;
+    send_text(&client, GET("/next"));
+    for (int i = 0; i < 3; i++) {
+        write_text(fixture->held[0], "<more>");
+        expect_times(fixture, &client, "<more>", (unsigned)i + 1);
+    }
+    fh_http_stream_end(fixture->held[0]);
+    expect(fixture, &client, "X-Path: /next\r\n");
+    assert_int_equal(fixture->closed, 0);
+    hang_up(&client);
+}
+
 static void test_stream_ended_when_closed(void **state)
 {
     struct fixture *fixture = *state;
@@ -278,6 +358,10 @@ int main(void)
         TEST(test_stream_for_head_is_closed),
         TEST(test_slow_reader),
         TEST(test_stream_client_gone),
+        TEST(test_quiet_stream_client_gone),
+        TEST(test_quiet_stream_client_resets),
+        TEST(test_stream_to_a_half_closed_client),
+        TEST(test_stream_client_goes_on_sending),
         TEST(test_stream_ended_when_closed),
         TEST(test_close_with_open_stream),
     };
