@@ -3,8 +3,10 @@
  * `flowhost.core` and says in its first lines what Lua finds there. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/random.h"
+#include "http/http.h"
 #include "vm/budget.h"
 #include "vm/vm.h"
 
@@ -40,6 +42,16 @@ void fh_bind_system_open(lua_State *L);
 void fh_bind_shard_open(lua_State *L);
 void fh_bind_native_open(lua_State *L);
 void fh_bind_flow_open(lua_State *L);
+
+/* bind_stream.c, for bind_http.c: pushes a stream that nobody gets yet; `token_index`: of the event "gone", or nil. */
+struct fh_bind_stream;
+void fh_bind_stream_open(lua_State *L);
+struct fh_bind_stream *fh_bind_stream_push(lua_State *L, int token_index);
+void fh_bind_stream_start(struct fh_bind_stream *stream, struct fh_http_request *http, int status,
+                          const struct fh_http_header *headers, size_t count);
+void fh_bind_stream_gather(struct fh_bind_stream *stream, int status, fh_vm_on_answer on_answer,
+                           void *arg);
+extern const char fh_bind_closed_body[]; /* of a 503, problem+json */
 
 void fh_bind_timer_stop_all(struct fh_vm *vm);
 

@@ -7,9 +7,15 @@
  *   request:is_loopback() -> boolean
  *   request:respond(status, headers, body)               headers: { name, value, name, value, ... }
  *
- * A request that is collected unanswered is answered 500. */
-#include "http/http.h"
-
+ *   request:stream(status, headers, token) -> stream     answers bit by bit; token (or nil) is for the event "gone"
+ *   stream:write(bytes) -> true | nil, code, text        CLOSED: the caller has gone, or stream:close() was called;
+ *                                                        TOO_LARGE: it reads too slowly, more than 1 MiB waits
+ *   stream:is_open() -> boolean
+ *   stream:close()                                       harmless when repeated
+ *   event "gone"(token)                                  the caller went away before the end, or the host closes
+ *
+ * A request that is collected unanswered is answered 500, a stream is closed then. One from within the process gets its
+ * stream in one piece, at the end. */
 #include "base/log.h"
 #include "vm/bind.h"
 
@@ -24,7 +30,7 @@ static const char failed_body[] =
     "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,"
     "\"code\":\"INTERNAL\",\"detail\":\"the host failed to answer; see its log\"}";
 
-static const char closed_body[] =
+const char fh_bind_closed_body[] =
     "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,"
     "\"code\":\"CLOSED\",\"detail\":\"the host closed before it could answer\"}";
 
@@ -75,7 +81,7 @@ static void answer_problem(struct box *box, int status, const char *body)
 static void answer_failed(const struct fh_vm *vm, struct box *box)
 {
     if (vm->is_muted) {
-        answer_problem(box, 503, closed_body);
+        answer_problem(box, 503, fh_bind_closed_body);
     } else {
         answer_problem(box, 500, failed_body);
     }
@@ -162,25 +168,50 @@ static int request_is_loopback(lua_State *L)
     return 1;
 }
 
+/* The slices last as long as the table at `index`, which may be nil. */
+static size_t read_headers(lua_State *L, int index, struct fh_http_header headers[MAX_HEADERS])
+{
+    if (!lua_istable(L, index)) {
+        return 0;
+    }
+    size_t count = lua_objlen(L, index) / 2;
+    luaL_argcheck(L, count <= MAX_HEADERS, index, "more than 64 headers");
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, index, (int)(2 * i) + 1);
+        lua_rawgeti(L, index, (int)(2 * i) + 2);
+        headers[i].name = fh_bind_slice(L, -2);
+        headers[i].value = fh_bind_slice(L, -1);
+        lua_pop(L, 2); /* the table holds them */
+    }
+    return count;
+}
+
 static int request_respond(lua_State *L)
 {
     struct box *box = check_box(L);
     struct fh_http_header headers[MAX_HEADERS];
     int status = (int)luaL_checkinteger(L, 2);
-    size_t count = 0;
-    if (lua_istable(L, 3)) {
-        count = lua_objlen(L, 3) / 2;
-        luaL_argcheck(L, count <= MAX_HEADERS, 3, "more than 64 headers");
-        for (size_t i = 0; i < count; i++) {
-            lua_rawgeti(L, 3, (int)(2 * i) + 1);
-            lua_rawgeti(L, 3, (int)(2 * i) + 2);
-            headers[i].name = fh_bind_slice(L, -2);
-            headers[i].value = fh_bind_slice(L, -1);
-            lua_pop(L, 2); /* the table holds them */
-        }
-    }
+    size_t count = read_headers(L, 3, headers);
     answer(box, status, headers, count, fh_bind_slice(L, 4));
     return 0;
+}
+
+static int request_stream(lua_State *L)
+{
+    struct box *box = check_box(L);
+    struct fh_http_header headers[MAX_HEADERS];
+    int status = (int)luaL_checkinteger(L, 2);
+    size_t count = read_headers(L, 3, headers);
+    struct fh_bind_stream *stream = fh_bind_stream_push(L, 4);
+    struct box taken = *box;
+    *box = (struct box){NULL, NULL};
+    if (taken.http) {
+        fh_bind_stream_start(stream, taken.http, status, headers, count);
+    } else {
+        fh_bind_stream_gather(stream, status, taken.local->on_answer, taken.local->arg);
+        free(taken.local);
+    }
+    return 1;
 }
 
 static int request_gc(lua_State *L)
@@ -264,8 +295,10 @@ void fh_bind_http_open(lua_State *L)
                                        {"query", request_query},
                                        {"is_loopback", request_is_loopback},
                                        {"respond", request_respond},
+                                       {"stream", request_stream},
                                        {"__gc", request_gc},
                                        {NULL, NULL}};
     fh_bind_class(L, class_name, methods);
+    fh_bind_stream_open(L);
     lua_newtable(L);
 }

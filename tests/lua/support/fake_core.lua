@@ -183,16 +183,62 @@ function Request.is_loopback()
     return true
 end
 
+--- { name, value, ... } by lower-case name.
+local function by_name(headers)
+    local named = {}
+    for i = 1, #headers, 2 do
+        assert(type(headers[i]) == "string" and type(headers[i + 1]) == "string", "headers are strings")
+        named[headers[i]:lower()] = headers[i + 1]
+    end
+    return named
+end
+
 function Request:respond(status, headers, body)
     assert(not self.answered, "request was answered already")
     assert(type(status) == "number" and type(body) == "string", "status and body")
-    local by_name = {}
-    for i = 1, #headers, 2 do
-        assert(type(headers[i]) == "string" and type(headers[i + 1]) == "string", "headers are strings")
-        by_name[headers[i]:lower()] = headers[i + 1]
-    end
-    self.answered = { status = status, headers = by_name, body = body, at = #self.fake.store.log }
+    self.answered = { status = status, headers = by_name(headers), body = body, at = #self.fake.store.log }
     self.status, self.body = status, body
+end
+
+local Stream = {}
+Stream.__index = Stream
+
+--- What is written is in request.body at once; request.is_streaming until the end.
+function Request:stream(status, headers, token)
+    self:respond(status, headers or {}, "")
+    assert(token == nil or type(token) == "number", "a token is a number")
+    self.is_streaming = true
+    self.open_stream = setmetatable({ request = self, token = token }, Stream)
+    return self.open_stream
+end
+
+function Stream:write(bytes)
+    assert(type(bytes) == "string", "bytes")
+    local request = self.request
+    if not request.is_streaming then
+        return nil, "CLOSED", "closed"
+    elseif request.is_slow then
+        return nil, "TOO_LARGE", "too large"
+    end
+    request.body = request.body .. bytes
+    return true
+end
+
+function Stream:is_open()
+    return self.request.is_streaming
+end
+
+function Stream:close()
+    self.request.is_streaming = false
+end
+
+--- The caller of a stream goes away.
+function Request:hang_up()
+    assert(self.is_streaming, "there is no open stream")
+    self.is_streaming = false
+    if self.open_stream.token then
+        self.fake:emit("gone", self.open_stream.token)
+    end
 end
 
 --- The answer's body, decoded.

@@ -240,6 +240,62 @@ static void a_request_that_lua_fails_to_take_is_answered(void **state)
     assert_int_equal(reply.status, 500);
 }
 
+static void a_streamed_answer_comes_in_one_piece(void **state)
+{
+    struct bench *bench = *state;
+    struct reply reply;
+    bench_do(bench, "core.on('http', function(request)\n"
+                    "  stream = request:stream(202, { 'X', 'y' })\n"
+                    "  assert(stream:write 'one ' and stream:write '' and stream:write 'two')\n"
+                    "  again = pcall(request.respond, request, 200, nil, '')\n"
+                    "end)");
+    ask(bench, "/", "", &reply);
+    assert_int_equal(reply.count, 0);
+    bench_do(bench, "assert(stream:is_open()) stream:write ' three' stream:close()\n"
+                    "assert(not stream:is_open()) stream:close()\n"
+                    "local ok, code = stream:write 'more'\n"
+                    "assert(ok == nil and code == 'CLOSED')\n"
+                    "assert(not pcall(stream.write, {}, 'x') and not pcall(stream.write, stream))");
+    assert_int_equal(reply.count, 1);
+    assert_int_equal(reply.status, 202);
+    assert_string_equal(reply.body, "one two three");
+    assert_string_equal(bench_get(bench, "again"), "false");
+}
+
+/* What is wrong with the arguments is told before the answer has begun. */
+static void a_stream_that_lua_loses_is_closed(void **state)
+{
+    struct bench *bench = *state;
+    struct reply reply;
+    bench_do(bench, "core.on('http', function(request)\n"
+                    "  assert(not pcall(request.stream, request, 'x'))\n"
+                    "  assert(not pcall(request.stream, request, 200, { 'a', {} }))\n"
+                    "  assert(not pcall(request.stream, request, 200, {}, 'token'))\n"
+                    "  request:stream(200):write 'half'\n"
+                    "  error 'lost'\n"
+                    "end)");
+    ask(bench, "/", "", &reply);
+    lua_gc(bench->vm->L, LUA_GCCOLLECT, 0);
+    lua_gc(bench->vm->L, LUA_GCCOLLECT, 0);
+    assert_int_equal(reply.count, 1);
+    assert_int_equal(reply.status, 503);
+}
+
+static void a_streamed_answer_has_a_limit(void **state)
+{
+    struct bench *bench = *state;
+    struct reply reply;
+    bench_do(bench, "core.on('http', function(request)\n"
+                    "  local stream, ok, code = request:stream(200)\n"
+                    "  for _ = 1, 17 do ok, code = stream:write(('x'):rep(1024 * 1024)) end\n"
+                    "  assert(ok == nil and code == 'TOO_LARGE')\n"
+                    "  stream:close()\n"
+                    "end)");
+    ask(bench, "/", "", &reply);
+    assert_int_equal(reply.count, 1);
+    assert_int_equal(reply.status, 200);
+}
+
 static void a_request_left_at_close_is_answered(void **state)
 {
     (void)state;
@@ -443,6 +499,9 @@ int main(void)
         WITH_VM(a_muted_vm_swallows_events),
         WITH_VM(requests_come_with_all_their_parts),
         WITH_VM(a_request_that_lua_fails_to_take_is_answered),
+        WITH_VM(a_streamed_answer_comes_in_one_piece),
+        WITH_VM(a_stream_that_lua_loses_is_closed),
+        WITH_VM(a_streamed_answer_has_a_limit),
         cmocka_unit_test(a_request_left_at_close_is_answered),
         WITH_VM(timers_bring_their_token),
         WITH_VM(timers_may_be_due_at_a_time),
