@@ -19,6 +19,27 @@ local function taken_names()
     return taken
 end
 
+--- Retention of flows that say nothing themselves.
+local function default_retention(settings)
+    local age, count = tonumber(settings.retention_age), tonumber(settings.retention_count)
+    local has_age, has_count = age and age > 0, count and count > 0
+    return (has_age or has_count) and { age_ms = has_age and age * 1000 or nil, count = has_count and count or nil } or nil
+end
+
+--- Settings that concern runs.
+local function apply(settings)
+    local parking = require "flowhost.engine.parking"
+    local signal_link = require "flowhost.engine.signal_link"
+    parking.park_after_ms = math.ceil((tonumber(settings.park_after) or 5) * 1000)
+    parking.hot_runs = tonumber(settings.hot_runs) or parking.hot_runs
+    require("flowhost.engine.admission").set_limit(tonumber(settings.max_running) or 0)
+    if settings.public_url and settings.public_url ~= "" then
+        signal_link.base_url = settings.public_url
+    elseif settings.listen and settings.listen ~= "none" then
+        signal_link.base_url = "http://" .. settings.listen:gsub("^:", "127.0.0.1:")
+    end
+end
+
 --- Files and settings in; a list of { file, line, message } out. Shard 0 keeps the release in the store for all.
 core.on("load", function(files, settings)
     local api = require "flowhost.api"
@@ -27,7 +48,9 @@ core.on("load", function(files, settings)
     local release_module = require "flowhost.engine.release"
     local run_module = require "flowhost.engine.run"
 
-    catalog.set_up { new_ctx = ctx.new, is_jit = settings.jit == "true", taken = taken_names() }
+    apply(settings)
+    catalog.set_up { new_ctx = ctx.new, is_jit = settings.jit == "true", taken = taken_names(),
+        retention = default_retention(settings) }
     run_module.keeps_all = settings.record_all == "true"
     local release = release_module.make(files, json.decode(settings.env))
     local compiled = catalog.activate(release)
@@ -38,6 +61,7 @@ core.on("load", function(files, settings)
                 system.log("error", "the release could not be stored: " .. code)
             end
         end)
+        require("flowhost.engine.signal_link").start()
     end
     return compiled.problems
 end)
@@ -45,11 +69,17 @@ end)
 core.on("start", function()
     local catalog = require "flowhost.engine.catalog"
     local recovery = require "flowhost.engine.recovery"
+    require "flowhost.engine.control"
+    local retention = require "flowhost.engine.retention"
+    local run_module = require "flowhost.engine.run"
+    run_module.find_code, run_module.on_counted_end = catalog.find_code, retention.note
     local count = recovery.run(catalog.find_code)
     if count > 0 then
         local plural = count == 1 and "" or "s"
         system.log("info", ("took up %d unfinished run%s"):format(count, plural), { "shard", tostring(system.shard) })
     end
+    require("flowhost.engine.alarms").start()
+    require("flowhost.engine.admission").start()
 end)
 
 core.on("drain", function()

@@ -3,10 +3,14 @@
 
 local core = require "flowhost.core"
 local flows = require "flowhost.api.flows"
+local links = require "flowhost.api.links"
 local problem = require "flowhost.api.problem"
+local rehearse = require "flowhost.api.rehearse"
 local router = require "flowhost.api.router"
+local run_actions = require "flowhost.api.run_actions"
 local runs = require "flowhost.api.runs"
 local start = require "flowhost.api.start"
+local why = require "flowhost.api.why"
 
 local store = core.store
 
@@ -41,8 +45,10 @@ local function refuse_foreign(request)
     return false
 end
 
+local LINKS = "/v1/signals/" -- for callers from anywhere
+
 local function serve(request, method, path, body)
-    if not is_api(path) or not refuse_foreign(request) then
+    if not is_api(path) or path:sub(1, #LINKS) == LINKS or not refuse_foreign(request) then
         router.dispatch(flow_routes, request, method, path, body)
     end
 end
@@ -70,8 +76,19 @@ router.add("GET", "/v1/flows/{name+}", flows.get)
 router.add("GET", "/v1/runs", runs.list)
 router.add("GET", "/v1/runs/{id}", runs.get)
 router.add("GET", "/v1/runs/{id}/steps", runs.steps)
-router.add("POST", "/v1/runs/{id}/recover", runs.recover)
-router.add("POST", "/v1/runs/{id}/cancel", runs.cancel)
+router.add("GET", "/v1/runs/{id}/journal", runs.journal)
+router.add("GET", "/v1/runs/{id}/why", why.get)
+router.add("GET", "/v1/runs/{id}/replay", rehearse.replay)
+router.add("POST", "/v1/runs/{id}/signal/{name}", run_actions.signal)
+router.add("POST", "/v1/runs/{id}/recover", run_actions.recover)
+router.add("POST", "/v1/runs/{id}/cancel", run_actions.cancel)
+router.add("POST", "/v1/runs/{id}/fork", run_actions.fork)
+router.add("POST", "/v1/runs/recover", run_actions.recover_all)
+router.add("POST", "/v1/runs/cancel", run_actions.cancel_all)
+router.add("POST", "/v1/releases/check", rehearse.check)
+router.add("GET", "/v1/audit", run_actions.audit)
+router.add("GET", "/v1/signals/{token}", links.show)
+router.add("POST", "/v1/signals/{token}", links.use)
 
 --- Serves the routes of this release from now on.
 function M.set_release(release)

@@ -34,19 +34,20 @@ remote.on("outcome", function(arguments, reply)
         reply { status = run.status, output_json = run.output_json, error = run.error, answer = answer,
             was_refused = run.was_refused }
     end
-    local live = run_module.live[arguments.id]
-    if live and live.response then
-        return tell(live, live.response)
-    elseif live then
-        live.waiters[#live.waiters + 1] = tell
-        return
-    end
     local row, code, detail = rows.read(system.id_bytes(arguments.id))
-    if not row then
+    local live = run_module.live[arguments.id]
+    if not row and not live then
         return tell { status = "unknown", error = { code = code or "NO_RUN", message = detail or "no such run" } }
+    elseif not live and row.status == "waiting" then
+        local early_answer = find_response(row.bytes)
+        if early_answer then
+            return tell(row, early_answer)
+        end
     end
-    row.output_json = json.encode_stored(row.output)
-    tell(row, find_response(row.bytes))
+    if not run_module.on_end(row or live, tell) then
+        row.output_json = json.encode_stored(row.output)
+        tell(row, find_response(row.bytes))
+    end
 end)
 
 --- Answers with the outcome of the run that holds the key.
@@ -80,6 +81,7 @@ local function start(o)
     local run
     run = run_module.start {
         flow = o.flow, input = o.input, trace_id = o.trace_id, idempotency = { key = o.key, hash = o.hash },
+        is_queued = o.is_queued,
         waiter = function(ended, answer)
             if ended.was_refused then
                 decide(o.key)

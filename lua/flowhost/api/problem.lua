@@ -8,8 +8,8 @@ local json = core.json
 local M = {}
 
 local TITLES = {
-    [400] = "Bad Request", [403] = "Forbidden", [404] = "Not Found", [405] = "Method Not Allowed", [409] = "Conflict",
-    [413] = "Payload Too Large", [422] = "Unprocessable Content", [500] = "Internal Server Error",
+    [400] = "Bad Request", [403] = "Forbidden", [404] = "Not Found", [405] = "Method Not Allowed", [409] = "Conflict", [410] = "Gone",
+    [413] = "Payload Too Large", [422] = "Unprocessable Content", [429] = "Too Many Requests", [500] = "Internal Server Error",
     [502] = "Bad Gateway", [503] = "Service Unavailable", [504] = "Gateway Timeout", [507] = "Insufficient Storage",
 }
 

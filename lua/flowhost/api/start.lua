@@ -5,6 +5,7 @@
 --   API:       input is the body; Idempotency-Key joins; Prefer: respond-async gives 202, wait=N gives it after N s
 
 local core = require "flowhost.core"
+local admission = require "flowhost.engine.admission"
 local caller_module = require "flowhost.api.caller"
 local catalog = require "flowhost.engine.catalog"
 local fields = require "flowhost.schema.fields"
@@ -33,6 +34,16 @@ local function refuse_when_draining(request)
             { headers = { "Retry-After", "5" } })
         return true
     end
+end
+
+--- Whether the run of a caller has to stand in line: nil after 503 was sent to one who would wait.
+local function admit(request, is_async)
+    if not is_async and admission.is_full() then
+        problem.send(request, 503, "BUSY", "the host works on as many runs as it may (max_running); come again, or send "
+            .. "Prefer: respond-async to be queued", { headers = { "Retry-After", "1" } })
+        return nil
+    end
+    return is_async and admission.must_queue()
 end
 
 --- true and the body's value (nil for none and for null); false when it is not JSON and 400 was sent.
@@ -92,6 +103,9 @@ local function handle_route(flow, request, captures, method, path, body)
     if not check_input(request, flow, input) then
         return
     end
+    if admit(request, false) == nil then
+        return
+    end
     run_module.start {
         flow = flow, input = input, trace_id = trace_id,
         waiter = function(run, answer)
@@ -131,9 +145,10 @@ local function check_key(request, flow, name)
     return true
 end
 
-local function start(flow, input, trace_id, caller)
+local function start(flow, input, trace_id, caller, is_queued)
     local run = run_module.start {
-        flow = flow, input = input, trace_id = trace_id,
+        flow = flow, input = input, trace_id = trace_id, is_queued = is_queued,
+        is_written = caller.is_async or caller.wait_s ~= nil,
         waiter = function(run, answer)
             caller_module.answer(caller, run, answer)
         end,
@@ -161,10 +176,14 @@ function M.handle_api(request, captures, _, _, body)
     local caller = caller_module.new(request, flow, headers)
     local trace_id = trace_id_of(headers)
     local name = headers["idempotency-key"]
-    if not name then
-        return start(flow, input, trace_id, caller)
+    local is_queued = admit(request, caller.is_async)
+    if is_queued == nil then
+        return
+    elseif not name then
+        return start(flow, input, trace_id, caller, is_queued)
     elseif check_key(request, flow, name) then
-        key.start { caller = caller, flow = flow, input = input, trace_id = trace_id, key = name, body = body }
+        key.start { caller = caller, flow = flow, input = input, trace_id = trace_id, key = name, body = body,
+            is_queued = is_queued }
     end
 end
 

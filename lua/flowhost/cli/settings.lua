@@ -2,6 +2,8 @@
 -- Every setting of the host: default, kind, what it is. One table for host.lua, FLOWHOST_* and --options, which win
 -- over each other in this order. `host.lua` may set any of them, and `env`, the values flows read as ctx.env.
 
+local retention = require "flowhost.flow.retention"
+
 local M = {}
 
 --- name, default, kind ("text" | "count" | "bytes" | "seconds" | "choice" | "flag"), help, choices
@@ -21,6 +23,12 @@ M.LIST = {
     { "max_outgoing", "1024", "count", "open connections to other services per shard" },
     { "map_size", "68719476736", "bytes", "largest size of the data file" },
     { "drain_timeout", "10", "seconds", "time for running work to end after the first signal" },
+    { "park_after", "5", "seconds", "a run that only waits leaves memory after it" },
+    { "hot_runs", "10000", "count", "runs in memory per shard before waiting ones leave it sooner" },
+    { "max_running", "0", "count", "runs worked on at the same time; others are queued or refused (0: no limit)" },
+    { "retention_age", "0", "age", "ended runs are removed when older, e.g. 30d (0: kept)" },
+    { "retention_count", "0", "count", "ended runs kept of each flow (0: all)" },
+    { "public_url", "", "url", "how others reach this host, for links (where it listens)" },
     { "jit", "false", "flag", "compile flows to machine code: faster, but an endless loop is not ended" },
     { "record_all", "false", "flag", "keep the journal of flows with durable = \"never\" as well" },
 }
@@ -36,6 +44,14 @@ for _, row in ipairs(M.LIST) do
 end
 
 local CHECKS = {
+    age = function(text)
+        local seconds = text == "0" and 0 or retention.parse_age(text)
+        return seconds and tostring(seconds), "must be a number of seconds or such as 30d, 12h"
+    end,
+    url = function(text)
+        local is_url = text == "" or text:find "^https?://[^%s]+$"
+        return is_url and text:gsub("/+$", "") or nil, "must begin with http:// or https://"
+    end,
     text = function(text)
         return text ~= "" and text or nil, "must not be empty"
     end,

@@ -1,11 +1,16 @@
 -- SPDX-License-Identifier: MIT
 -- ctx.stop(reason), ctx.break(reason): end the run now as `broken`. ctx.fail(code, message): end it as `failed`.
--- No pcall catches either. ctx.response(body, { status, headers }): answer the caller now; the run goes on.
+-- No pcall catches either. ctx.suspend(code, reason): stops for a person; returns what `recover` passes as value.
+-- ctx.defer(fn): what undoes a step, run in reverse order when the run fails or is cancelled. ctx.response(body, { status, headers }): answer the caller now; the run goes on.
 
+local effect = require "flowhost.engine.effect"
 local error_object = require "flowhost.engine.error"
+local fiber_module = require "flowhost.engine.fiber"
 local header = require "flowhost.ctx.header"
 local run_module = require "flowhost.engine.run"
 local step = require "flowhost.engine.step"
+
+local timer = require("flowhost.core").timer
 
 local MAX_HEADERS = 60 -- the server takes 64, some are added
 
@@ -87,4 +92,47 @@ local function response(body, o)
     end)
 end
 
-return { stop = stop, ["break"] = stop, fail = fail, response = response }
+--- Begins to stand still: what other branches have begun comes to its end first.
+local function begin_suspend(fiber, current)
+    local run = fiber.run
+    if effect.is_held(fiber) then
+        return
+    elseif not current.entry then
+        step.record_open(fiber, current, "null")
+    end
+    run.suspending = error_object.new(current.name, current.reason, { step = current.path })
+    effect.settle(run)
+end
+
+local function suspend(code, reason)
+    if type(code) ~= "string" or code == "" then
+        error_object.raise("INVALID", "ctx.suspend: a code is expected")
+    elseif reason ~= nil and type(reason) ~= "string" then
+        error_object.raise("INVALID", "ctx.suspend: the reason must be text")
+    end
+    local fiber, path, entry = step.begin("suspend", code, "")
+    step.check_yieldable "suspend"
+    if entry and entry.state ~= "o" then
+        return step.replay_effect(fiber, entry)
+    end
+    local ok, err = fiber_module.wait { start = begin_suspend, path = path, kind = "suspend", name = code, hash = "",
+        line = step.find_line(), started = timer.now_ms(), attempts = 1, entry = entry,
+        reason = reason or "the flow waits for a person" }
+    if not ok then
+        error(err, 0)
+    end
+end
+
+local function defer(fn)
+    if type(fn) ~= "function" then
+        error_object.raise("INVALID", "ctx.defer: a function is expected")
+    end
+    local run = step.current_fiber("defer").run
+    if run.is_undoing then
+        error_object.raise("INVALID", "ctx.defer: a compensation cannot have one of its own")
+    end
+    step.value("defer", "", function() end)
+    run_module.defer(run, fn)
+end
+
+return { suspend = suspend, defer = defer, stop = stop, ["break"] = stop, fail = fail, response = response }

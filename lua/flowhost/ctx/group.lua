@@ -1,7 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- ctx.all{ fn, ... } -> as many values as functions, in order.
 -- ctx.map(list, fn, { concurrency = n }) -> list of fn(item, index), in order, nil as json.null; all at once unless n
--- is given. At most 100,000 branches.
+-- is given.
+-- ctx.any{ fn, ... } -> the value of the first that succeeds, its index; ALL_FAILED when none does.
+-- ctx.race{ fn, ... } -> the value of the first that ends, its index; raises when that one raised.
+-- At most 100,000 branches.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
@@ -27,19 +30,36 @@ local function copy(list, count)
     return own
 end
 
-local function all(functions)
+local function check_functions(verb, functions)
     if type(functions) ~= "table" then
-        error_object.raise("INVALID", "ctx.all: a list of functions is expected")
+        error_object.raise("INVALID", ("ctx.%s: a list of functions is expected"):format(verb))
     end
     local count = #functions
-    check_size("all", count)
+    check_size(verb, count)
     for i = 1, count do
         if type(functions[i]) ~= "function" then
-            error_object.raise("INVALID", ("ctx.all: entry %d is a %s, not a function"):format(i, type(functions[i])))
+            error_object.raise("INVALID", ("ctx.%s: entry %d is a %s, not a function"):format(verb, i,
+                type(functions[i])))
         end
     end
+    return count
+end
+
+local function all(functions)
+    local count = check_functions("all", functions)
     local results = group.run("all", count, count, copy(functions, count))
     return unpack(results, 1, count)
+end
+
+local function first_of(verb)
+    return function(functions)
+        local count = check_functions(verb, functions)
+        if count == 0 then
+            error_object.raise("INVALID", ("ctx.%s: without a function there is nothing to wait for"):format(verb))
+        end
+        local winner = group.run(verb, count, count, copy(functions, count))
+        return winner.value, winner.index
+    end
 end
 
 local function map(list, fn, o)
@@ -61,4 +81,4 @@ local function map(list, fn, o)
     return json.array(results)
 end
 
-return { all = all, map = map }
+return { all = all, any = first_of "any", race = first_of "race", map = map }

@@ -8,6 +8,7 @@ local verbs = {}
 
 for _, name in ipairs {
     "request", "step", "component", "group", "time", "value", "control", "data", "log", "codec", "info",
+    "signal", "child", "tag",
 } do
     for verb, implementation in pairs(require("flowhost.ctx." .. name)) do
         verbs[verb] = implementation

@@ -11,8 +11,11 @@
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
 local run_module = require "flowhost.engine.run"
+local effect = require "flowhost.engine.effect"
 local header = require "flowhost.ctx.header"
+local options_module = require "flowhost.ctx.options"
 local step = require "flowhost.engine.step"
+local time = require "flowhost.schema.time"
 local token = require "flowhost.engine.token"
 
 local client, json, system, timer = core.client, core.json, core.system, core.timer
@@ -26,8 +29,10 @@ local RESPONSE_TYPES = { json = true, text = true }
 local KNOWN = {
     url = true, method = true, query = true, headers = true, header = true, json = true, form = true, body = true,
     auth = true, bearer = true, timeout = true, responseType = true, onlyData = true, raise = true, follow = true,
-    max_bytes = true,
+    max_bytes = true, retry = true, once = true,
 }
+local SHARED = { retry = true, once = true }
+local MAX_INPUT = 16384 -- bytes of a body that is kept with the step
 
 local function invalid(message)
     error_object.raise("INVALID", "ctx.request: " .. message)
@@ -177,6 +182,16 @@ local function decode_body(o, headers, body)
     return json.encode_stored(body), body
 end
 
+--- Seconds to wait as a Retry-After header says, a number or an HTTP date (RFC 9110); nil when it says nothing.
+local function retry_after_s(text)
+    local seconds = tonumber(text and text:match "^%s*(%d+)%s*$")
+    if seconds or not text then
+        return seconds
+    end
+    local at = time.parse_http(text)
+    return at and math.max(0, at - timer.now_ms() / 1000)
+end
+
 local function on_answer(o, done, status, headers, body)
     local text, value = decode_body(o, headers, body)
     local raises = o.raise
@@ -186,6 +201,7 @@ local function on_answer(o, done, status, headers, body)
     if raises and status >= 400 then
         return done(nil, error_object.new("HTTP_STATUS", ("%s answered %d"):format(o.url, status), {
             status = status, data = text and value or body:sub(1, 1000), retryable = status >= 500 or status == 429,
+            retry_after = retry_after_s(headers["retry-after"]),
         }))
     end
     if not text then
@@ -278,6 +294,14 @@ local function check(o)
     return timeout
 end
 
+--- The body as JSON, to be kept with the step.
+local function input_of(body, content_type)
+    if not body or #body > MAX_INPUT then
+        return nil
+    end
+    return content_type == "application/json" and body or json.encode_stored(body)
+end
+
 local function auth_text(value)
     return value ~= nil and to_text("a part of auth", value) or nil
 end
@@ -297,9 +321,13 @@ local function request(o)
     -- the given table may change before the answer is there
     local options = { url = o.url, responseType = o.responseType, onlyData = o.onlyData, raise = o.raise,
         follow = o.follow, max_bytes = o.max_bytes }
-    return step.effect("request", call.method .. " " .. o.url, fingerprint(call), function(done, path)
-        return send(options, call, run, done, path)
-    end)
+    local shared = { policy = nil, is_once = nil }
+    if o.retry ~= nil or o.once ~= nil then
+        shared = options_module.parse("request", { retry = o.retry, once = o.once }, SHARED)
+    end
+    return effect.run("request", call.method .. " " .. o.url, fingerprint(call), function(current, done)
+        return send(options, call, run, done, current.path)
+    end, { policy = shared.policy, is_once = shared.is_once, input = input_of(body, content_type) })
 end
 
 return { request = request }

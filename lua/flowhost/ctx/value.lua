@@ -15,7 +15,7 @@ local function make_uuid()
 end
 
 local function uuid()
-    return step.value("uuid", "", make_uuid)
+    return (step.value("uuid", "", make_uuid))
 end
 
 --- 52 random bits as a fraction: every value a double can tell apart in [0, 1) by steps of 2^-52.
@@ -35,10 +35,10 @@ local function random(low, high)
     if low ~= nil and not (is_integer(low) and is_integer(high) and low <= high) then
         error_object.raise("INVALID", "ctx.random: whole numbers m <= n are expected")
     end
-    return step.value("random", "", function()
+    return (step.value("random", "", function()
         local fraction = make_fraction()
         return low and low + math.floor(fraction * (high - low + 1)) or fraction
-    end)
+    end))
 end
 
 return { uuid = uuid, random = random }

@@ -2,6 +2,7 @@
 -- The flows that new runs start from (the active release), and the releases that older runs are pinned to.
 
 local core = require "flowhost.core"
+local bulk = require "flowhost.engine.bulk"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local loader = require "flowhost.flow.loader"
@@ -68,7 +69,7 @@ local function random_state(state)
     end
     local scope = fiber.scope
     if not scope.rng then
-        scope.rng = sandbox.seed(fiber.run.id .. "/" .. (scope.path or scope.prefix))
+        scope.rng = sandbox.seed((fiber.run.origin and fiber.run.origin.id or fiber.run.id) .. "/" .. (scope.path or scope.prefix))
     end
     return scope.rng
 end
@@ -177,7 +178,7 @@ local function compile(release)
     local hashes = release.hashes
     return loader.load(release.files, {
         hash = release.hash, env = release.env, new_env = new_env, new_ctx = options.new_ctx, limited = limited,
-        is_jit = options.is_jit, taken = options.taken, call_chunk = call_chunk, json = json,
+        is_jit = options.is_jit, taken = options.taken, retention = options.retention, call_chunk = call_chunk, json = json,
         version_of = function(file)
             return system.hex(hashes and hashes[file] or system.sha256(release.files[file])):sub(1, 12)
         end,
@@ -202,12 +203,20 @@ function M.activate(release)
     return compiled
 end
 
+--- Compiles files that are not served, to see what runs would do on them.
+function M.candidate(files)
+    return compile { hash = "candidate", files = files, env = M.active.env }
+end
+
 function M.flow(name)
     return M.active and M.active.flows[name]
 end
 
 --- The code of the release a row is pinned to. nil, reason when the store does not have it or it does not load.
 function M.find_code(row)
+    if row.flow == bulk.flow.name then
+        return bulk.code
+    end
     local release = loaded[row.release]
     if not release then
         local files, env = release_module.read(row.release)

@@ -9,6 +9,7 @@ local rows = require "flowhost.engine.rows"
 local token = require "flowhost.engine.token"
 
 local fault, timer = core.system.fault, core.timer
+local mono_us = timer.mono_us
 
 local SOON_MS = 50
 
@@ -28,12 +29,17 @@ local function release_waiters(run)
         end
     end
     run.durable_waiters = rest
+    if ready > 0 then
+        run.commit_us = run.commit_us + math.max(0, mono_us() - waiters[1].since)
+    end
     for i = 1, ready do
         waiters[i].fn()
     end
 end
 
-local function on_commit(run, mark, status, code)
+local NOTHING = {}
+
+local function on_commit(run, mark, status, after, code)
     run.is_in_flight = false
     if code then
         run.on_commit_failed(run, code)
@@ -42,6 +48,9 @@ local function on_commit(run, mark, status, code)
     fault "engine.committed"
     run.stored_status = status
     run.durable_mark = mark
+    for _, fn in ipairs(after or NOTHING) do
+        fn()
+    end
     release_waiters(run)
     if run.durable_waiters[1] or run.wants_flush then
         flush(run)
@@ -54,7 +63,7 @@ function flush(run)
         return
     end
     run.wants_flush = false
-    if run.submitted == run.recorded then
+    if run.submitted == run.recorded or run.is_held_back or run.probe then
         return
     end
     local is_built, batch = pcall(rows.batch, run)
@@ -66,12 +75,13 @@ function flush(run)
         run.pending = {}
         run.next_chunk = run.next_chunk + 1
     end
-    run.is_row_dirty = false
+    local after = run.after
+    run.is_row_dirty, run.also, run.after, run.new_tags = false, nil, nil, nil
     run.submitted = mark
     run.is_in_flight = true
     token.owner = run
     local waiting = token.new(function(code)
-        on_commit(run, mark, status, code)
+        on_commit(run, mark, status, after, code)
     end)
     token.owner = nil
     fault "engine.submit"
@@ -115,7 +125,7 @@ end
 --- Writes what is recorded a little later, if nothing else does before: a result that came back is not held in memory
 --- for as long as another branch waits.
 function M.flush_soon(run)
-    if run.submitted == run.recorded or run.is_over then
+    if run.submitted == run.recorded or run.is_over or run.is_held_back then
         return
     elseif run.is_in_flight then
         run.wants_flush = true
@@ -125,12 +135,15 @@ function M.flush_soon(run)
     arm()
 end
 
---- Calls fn as soon as everything recorded up to now is durable: at once when it is.
+--- Calls fn as soon as everything recorded up to now is durable: at once when it is, and for a run whose journal is
+--- held back in memory (durable = "on_error").
 function M.when_durable(run, fn)
-    if run.durable == "never" or run.durable_mark >= run.recorded then
+    if (run.durable == "never" and not run.is_summary) or run.durable_mark >= run.recorded or run.is_held_back then
         return fn()
+    elseif run.probe then
+        return -- a replay in memory writes nothing
     end
-    run.durable_waiters[#run.durable_waiters + 1] = { mark = run.recorded, fn = fn }
+    run.durable_waiters[#run.durable_waiters + 1] = { mark = run.recorded, fn = fn, since = mono_us() }
     flush(run)
 end
 

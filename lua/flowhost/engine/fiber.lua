@@ -5,13 +5,17 @@
 -- resumes it. While a flow's code runs, `M.current` is its fiber: this is how ctx verbs, which are plain functions,
 -- know where they are.
 --
---   fiber: run, co, prefix of its paths, scope, on_end(fiber, ok, value), now (ms, recorded time), parent, rng, cancel
+--   fiber: run, co, prefix of its paths, scope, on_end(fiber, ok, value), now (ms, recorded time), parent, rng,
+--          waiting (the effect it yielded last), waits (how often it has waited), has_ended,
+--          is_lost: it replays what it did and does nothing new: its group was decided by another branch, or its run
+--          is being ended; expired: the scope whose time is over
 --   scope: prefix ("", "3.", "4.2."), n (steps so far), logs, parent; one that is a step itself: path, kind, name, ...
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
 
 local resume_flow, resume_more = core.flow.resume, core.flow.resume_more
+local mono_us = core.timer.mono_us
 
 local MAX_DEPTH = 100
 local depth = 0 -- of resumes inside each other: all of them share one budget of processor time
@@ -28,8 +32,8 @@ end
 function M.new(run, fn, prefix, on_end, parent)
     return {
         run = run, co = coroutine.create(fn), on_end = on_end, prefix = prefix,
-        scope = { prefix = prefix, n = 0, logs = 0 }, now = parent and parent.now or run.created, parent = parent,
-        depth = parent and parent.depth + 1 or 1,
+        scope = { prefix = prefix, n = 0, logs = 0 }, now = parent and parent.now or (run.origin and run.origin.created) or run.created, parent = parent,
+        depth = parent and parent.depth + 1 or 1, is_lost = parent and parent.is_lost, waits = 0,
     }
 end
 
@@ -105,8 +109,10 @@ end
 local function run_until_waiting(fiber, ...)
     local how, value, more = step_into(fiber, depth == 1 and resume_flow or resume_more, ...)
     while how == "yield" and value == TAG do
+        fiber.waiting = more
         local is_ready, a, b = more.start(fiber, more)
         if not is_ready or fiber.run.is_over then
+            fiber.waits = fiber.waits + 1
             return
         end
         how, value, more = step_into(fiber, resume_more, a, b)
@@ -121,14 +127,24 @@ local function run_until_waiting(fiber, ...)
     return on_error(fiber, value, more)
 end
 
+--- Whether a fiber is being resumed: what is done now happens within a turn of a flow.
+function M.is_in_turn()
+    return depth > 0
+end
+
 --- Goes on with a fiber that waits; nothing happens when its run is over.
 function M.resume(fiber, ...)
     if fiber.run.is_over or fiber.has_ended then
         return
     end
+    local run = fiber.run
+    local began = depth == 0 and mono_us()
     depth = depth + 1
     local ok, raised = pcall(run_until_waiting, fiber, ...)
     depth = depth - 1
+    if began then
+        run.lua_us = run.lua_us + (mono_us() - began)
+    end
     if not ok then
         M.current = nil
         error(raised, 0)

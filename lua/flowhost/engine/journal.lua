@@ -2,10 +2,14 @@
 -- Journal entries: what a run has recorded, in order, durable.
 --
 -- Stored as chunks, one a commit: key = run + u32 chunk, value = a JSON array of entries. An entry is the array
---   [ path, kind, name, arguments hash, line, started ms, ended ms, attempts, state, value ]
+--   [ path, kind, name, arguments hash, line, started ms, ended ms, attempts, state, value, extra ]
 -- state: "k" ok, value is the result · "e" error, value is the error · "o" open: a container or a wait that has begun,
--- value is what it needs to go on · "r" redo: entries of that path so far are void (a recover asked for it).
--- A later entry of a path replaces the earlier. Format 1.
+-- value is what it needs to go on · "s" started: a step that may run once only has begun · "t" tried: an attempt has
+-- failed, value is { error, due }: another begins when it is due · "r" redo: entries of that path so far are void (a
+-- recover asked for it); with extra.from also those behind it.
+-- extra is left out where there is nothing to say: { child = run id }, { signal = number }, { edited = true }, ...
+-- A later entry of a path replaces the earlier. Signals that came in are entries of kind "signal", too, under the path
+-- "~N": they are no steps. Format 1.
 
 local core = require "flowhost.core"
 
@@ -31,7 +35,7 @@ end
 local function to_entry(list)
     return {
         path = list[1], kind = list[2], name = list[3], hash = list[4], line = list[5], started = list[6],
-        ended = list[7], attempts = list[8], state = list[9], value = list[10],
+        ended = list[7], attempts = list[8], state = list[9], value = list[10], extra = list[11],
     }
 end
 
@@ -58,12 +62,73 @@ function M.load(run_bytes)
     return entries, chunk
 end
 
+--- The last chunk's number and one more: where the next chunk goes. 0 when there is none.
+function M.next_chunk(run_bytes)
+    local keys, _, count = store.scan(JOURNAL, { prefix = run_bytes, reverse = true, limit = 1 })
+    if not keys or count == 0 then
+        return 0
+    end
+    local a, b, c, d = keys[1]:byte(17, 20)
+    return ((a * 256 + b) * 256 + c) * 256 + d + 1
+end
+
+M.GROUPS = { all = true, map = true, any = true, race = true }
+
+--- The parts of a path to restart from. `branches[i]`: part i is the number of a branch ("2" in "4.2.1"), not of a step.
+local function restart_point(path, by_path)
+    local from, prefix = { branches = {} }, nil
+    for part in path:gmatch "[^.]+" do
+        local above = prefix and by_path[prefix]
+        from[#from + 1] = tonumber(part) or part
+        from.branches[#from] = above and M.GROUPS[above.kind]
+        prefix = prefix and prefix .. "." .. part or part
+    end
+    return from
+end
+
+--- Whether a restart voids `path`: it is that step, lies in it or around it, or comes behind one of these in the same
+--- branch.
+local function is_voided(from, path)
+    local at = 0
+    for text in path:gmatch "[^.]+" do
+        at = at + 1
+        local limit, part = from[at], tonumber(text) or text
+        if limit == nil then
+            return true
+        elseif part ~= limit then
+            local is_step = type(part) == "number" and type(limit) == "number" and not from.branches[at]
+            local is_later_try = type(limit) == "number" and text:find "^r%d+$" ~= nil
+            return is_later_try or (is_step and part > limit)
+        end
+    end
+    return true
+end
+
+local KEPT = { log = true, signal = true, ["data.edit"] = true }
+
+--- Takes back the step at `path` and all behind it.
+function M.void_from(by_path, path)
+    local from = restart_point(path, by_path)
+    for other, entry in pairs(by_path) do
+        if not KEPT[entry.kind] and is_voided(from, other) then
+            by_path[other] = nil
+        end
+    end
+end
+
 --- path -> the entry in force.
 function M.index(entries)
     local by_path = {}
     for order, entry in ipairs(entries) do
         entry.order = order
-        by_path[entry.path] = entry.state ~= "r" and entry or nil
+        local path = entry.path
+        if entry.state ~= "r" then
+            by_path[path] = entry
+        elseif entry.extra and entry.extra.from then
+            M.void_from(by_path, path)
+        else
+            by_path[path] = nil
+        end
     end
     return by_path
 end

@@ -9,6 +9,11 @@
 --   pending             entries recorded and not submitted yet, next_chunk
 --   recorded, submitted, durable_mark   how many records there are, are on their way, are on disk
 --   stored_status       the status the store's indexes show, nil before the first commit
+--   lua_us, commit_us   processor time of the flow, time waited for commits
+--   what most runs do not have (has_more says that one may): deadline (ms), alarm (due ms of its key in `alarms`),
+--   waiting (what a parked run waits for), parent { run, step }, depth, tags, progress, forked_from { run, step }, stub,
+--   ending { status, error, reason }, key (its Idempotency-Key), origin { id, created }: of the run whose random numbers
+--   and times a fork repeats
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
@@ -29,13 +34,29 @@ M.TERMINAL = { succeeded = true, failed = true, broken = true, cancelled = true,
 
 --- A row is a JSON array, in this order: format 1.
 local FIELDS = { "flow", "version", "release", "status", "durable", "created", "started", "ended", "trace_id",
-    "attempt", "redo", "reason", "error", "input", "output" }
+    "attempt", "redo", "reason", "error", "input", "output", "lua_us", "commit_us", "more" }
+
+--- Kept in one object at the end of the row.
+local MORE = { "deadline", "alarm", "waiting", "parent", "depth", "tags", "progress", "forked_from", "stub", "ending",
+    "key", "origin" }
+
+local function encode_more(run)
+    if not run.has_more then
+        return "null"
+    end
+    local more = {}
+    for _, name in ipairs(MORE) do
+        more[name] = run[name]
+    end
+    return next(more) and assert(json.encode_stored(more)) or "null"
+end
 
 local function encode_row(run)
     local err = run.error and error_object.to_plain(run.error)
     -- input and output are JSON text already: spliced in rather than decoded and encoded again
     return json.join(run.flow, run.version, run.release, run.status, run.durable, run.created, run.started, run.ended,
-        run.trace_id, run.attempt, run.redo, run.reason, err, run.input_json .. "," .. (run.output_json or "null"))
+        run.trace_id, run.attempt, run.redo, run.reason, err, ("%s,%s,%d,%d,%s"):format(run.input_json,
+            run.output_json or "null", run.lua_us, run.commit_us, encode_more(run)))
 end
 
 local function flow_key(run)
@@ -46,12 +67,52 @@ local function status_key(status, run)
     return status .. "\0" .. run.bytes
 end
 
+function M.tag_key(name, value, bytes)
+    return name .. "\0" .. value .. "\0" .. bytes
+end
+
+--- Tags set since the last batch; a tag that got another value loses the old one.
+local function put_tags(batch, run)
+    for name, change in pairs(run.new_tags) do
+        if change.old then
+            batch:del(tables.runs_by_tag, M.tag_key(name, change.old, run.bytes))
+        end
+        batch:put(tables.runs_by_tag, M.tag_key(name, change.new, run.bytes), run.flow)
+    end
+end
+
 local function put_indexes(batch, run)
     batch:put(tables.runs_by_flow, flow_key(run), run.status)
     if run.stored_status then
         batch:del(tables.runs_by_status, status_key(run.stored_status, run))
     end
     batch:put(tables.runs_by_status, status_key(run.status, run), run.flow)
+end
+
+--- Takes a run that is removed out of every index.
+function M.remove_indexes(batch, row)
+    batch:del(tables.runs_by_flow, flow_key(row))
+    batch:del(tables.runs_by_status, status_key(row.status, row))
+    for name, value in pairs(row.tags or {}) do
+        batch:del(tables.runs_by_tag, M.tag_key(name, value, row.bytes))
+    end
+    if row.key then
+        batch:del(tables.idempotency, row.key)
+    end
+end
+
+local NOTHING = {}
+
+--- What else goes into the run's next batch: alarms, audit entries. M.also(run, "put", table, key, value), "del" likewise.
+function M.also(run, operation, table_id, key, value)
+    run.also = run.also or {}
+    run.also[#run.also + 1] = { operation, table_id, key, value }
+end
+
+--- Calls fn once the run's next batch is durable.
+function M.after(run, fn)
+    run.after = run.after or {}
+    run.after[#run.after + 1] = fn
 end
 
 --- The batch of everything the run has recorded and not submitted.
@@ -67,6 +128,12 @@ function M.batch(run)
             batch:expect_absent(tables.idempotency, idempotency.key)
             batch:put(tables.idempotency, idempotency.key, run.bytes .. idempotency.hash)
         end
+    end
+    if run.new_tags then
+        put_tags(batch, run)
+    end
+    for _, write in ipairs(run.also or NOTHING) do
+        batch[write[1]](batch, write[2], write[3], write[4]) -- see M.also
     end
     if run.is_row_dirty then
         batch:put(tables.runs, run.bytes, encode_row(run))
@@ -91,6 +158,11 @@ local function from_row(bytes, text)
             row[field] = list[i]
         end
     end
+    row.lua_us, row.commit_us = row.lua_us or 0, row.commit_us or 0
+    for name, value in pairs(row.more or NOTHING) do
+        row[name], row.has_more = value, true
+    end
+    row.more = nil
     return row
 end
 

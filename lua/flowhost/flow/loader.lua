@@ -4,16 +4,18 @@
 --
 --   release: hash, env, files (path -> compiled chunk), flows (name -> flow), problems
 --   flow:    name, file, version, release (hash), description, http { method, path }, request, durable, on_error, code
---   code:    files, env, on_error, main(run), component(run, name) -> body | nil     what a run needs
+--   code:    files, env, on_error, timeout_ms, record, retention { age_ms, count }, main(run),
+--            component(run, name) -> body | nil, flow(name) -> flow | nil             what a run needs
 
 local fields = require "flowhost.schema.fields"
+local retention = require "flowhost.flow.retention"
 local source = require "flowhost.flow.source"
 
 local M = {}
 
 local FIELDS = { description = "string", http = "string", request = "table", durable = "string", on_error = "string",
-    run = "function" }
-local DURABLE = { always = true, never = true }
+    run = "function", timeout = "number", record = "boolean", retention = "table" }
+local DURABLE = { always = true, on_error = true, never = true }
 local ON_ERROR = { suspend = true, fail = true }
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 
@@ -92,11 +94,15 @@ local function check_fields(options)
         end
     end
     if options.durable and not DURABLE[options.durable] then
-        return ("durable = '%s': use \"always\" or \"never\""):format(options.durable)
+        return ("durable = '%s': use \"always\", \"on_error\" or \"never\""):format(options.durable)
     elseif options.on_error and not ON_ERROR[options.on_error] then
         return ("on_error = '%s': use \"suspend\" or \"fail\""):format(options.on_error)
     end
-    return options.request and fields.find_problem(options.request)
+    if options.timeout and not (options.timeout > 0 and options.timeout <= 1e9) then
+        return "field 'timeout' must be a number of seconds above 0, at most 1e9"
+    end
+    local _, reason = retention.parse(options.retention)
+    return reason or (options.request and fields.find_problem(options.request))
 end
 
 --- A pattern such as /{rest+} may cover paths of the host's own; it is not asked for those.
@@ -134,7 +140,15 @@ local function split_position(file, raised)
 end
 
 local function new_code(release, chunk, options, o)
-    local code = { files = release.files, env = release.env, on_error = options.on_error or "suspend" }
+    local code = {
+        files = release.files, env = release.env, on_error = options.on_error or "suspend",
+        timeout_ms = options.timeout and math.max(1, math.ceil(options.timeout * 1000)) or nil,
+        record = options.record, retention = retention.parse(options.retention) or o.retention,
+    }
+
+    function code.flow(name)
+        return release.flows[name]
+    end
 
     --- The body of a run's first fiber.
     function code.main(run)

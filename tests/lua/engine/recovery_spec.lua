@@ -94,7 +94,7 @@ describe("at boot", function()
         w:start "a"
         w:commit()
         local again = w:crash(nil, { seconds_later = 200 })
-        assert.equal(again.clock.now, again:next_timer().due)
+        assert.is_true(again:next_timer().due <= again.clock.now)
         again:settle()
         assert.equal("succeeded", again:run().status)
     end)

@@ -235,9 +235,9 @@ describe("recover", function()
     it("takes no option it does not know", function()
         local w = new [[ ctx.request { url = "http://u/bad" } ]]
         w:play "a"
-        local request = w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/recover", { body = { value = 1 } })
+        local request = w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/recover", { body = { walue = 1 } })
         assert.equal(422, request.status)
-        assert.equal("/value", request:json().errors[1].pointer)
+        assert.equal("/walue", request:json().errors[1].pointer)
     end)
 end)
 

@@ -126,7 +126,7 @@ describe("loader problems", function()
         assert.equal("unknown field '1'", field "5")
         assert.equal("field 'http' must be a string", field "http = {}")
         assert.equal("field 'request' must be a table", field "request = 1")
-        assert.equal("durable = 'maybe': use \"always\" or \"never\"", field "durable = 'maybe'")
+        assert.equal("durable = 'maybe': use \"always\", \"on_error\" or \"never\"", field "durable = 'maybe'")
         assert.equal("on_error = 'retry': use \"suspend\" or \"fail\"", field "on_error = 'retry'")
         assert.equal("request has the unknown part 'cookie': use query, header, body",
             field "request = { cookie = {} }")

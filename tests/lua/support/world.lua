@@ -75,7 +75,8 @@ function M.new(o)
     self.modules = { ["flowhost.core"] = self.core }
     self:enter()
     require "flowhost.boot"
-    local settings = { env = json.encode(o.env or {}), jit = "false", record_all = "false" }
+    local settings = { env = json.encode(o.env or {}), jit = "false", record_all = "false",
+        park_after = "1000000000" } -- specs of parking say otherwise
     for name, value in pairs(o.settings or {}) do
         settings[name] = value
     end

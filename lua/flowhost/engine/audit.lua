@@ -1,0 +1,51 @@
+-- SPDX-License-Identifier: MIT
+-- The audit: what people changed in runs and flows, kept beside what was there before.
+--
+--   key u64 ms + 8 random bytes     entry { at (ms), actor, action, run, flow, before, after }
+
+local core = require "flowhost.core"
+local rows = require "flowhost.engine.rows"
+
+local json, store, system, timer = core.json, core.store, core.system, core.timer
+local AUDIT = store.tables.audit
+
+local M = {}
+
+local function new_key(now)
+    return system.u64(now) .. system.random(8)
+end
+
+--- Adds an entry to the run's next batch: it is there if and only if the change is.
+---@param what { actor: string, action: string, before: any, after: any }
+function M.add(run, what)
+    local now = timer.now_ms()
+    local entry = { at = now, run = run.id, flow = run.flow }
+    for name, value in pairs(what) do
+        entry[name] = value
+    end
+    rows.also(run, "put", AUDIT, new_key(now), assert(json.encode_stored(entry)))
+end
+
+--- Newest first; `run` (id) narrows. Returns entries and the key of the last one looked at (hex), nil at the end.
+function M.list(limit, after, run)
+    local found = {}
+    repeat
+        local keys, values, count = store.scan(AUDIT, { reverse = true, after = after, limit = 500 })
+        if not keys then
+            return nil, values, count
+        end
+        for i = 1, count do
+            local entry = values[i] and json.decode_stored(values[i])
+            after = keys[i]
+            if entry and (not run or entry.run == run) then
+                found[#found + 1] = entry
+                if #found == limit then
+                    return found, after
+                end
+            end
+        end
+    until count < 500
+    return found
+end
+
+return M

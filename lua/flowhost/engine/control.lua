@@ -1,0 +1,340 @@
+-- SPDX-License-Identifier: MIT
+-- What is done to a run from outside: signal, recover, cancel, fork. Each is a call to the shard that owns the run
+-- (remote.lua) and is answered once its decision is durable:
+--
+--   {}, { run = id }, { report = ... }    done        { status, code, detail, errors }    refused: nothing was changed
+--
+-- A run that is not in memory is loaded for it. While it is being changed it is in `live`; who comes meanwhile waits.
+
+local core = require "flowhost.core"
+local alarms = require "flowhost.engine.alarms"
+local audit = require "flowhost.engine.audit"
+local catalog = require "flowhost.engine.catalog"
+local commit = require "flowhost.engine.commit"
+local journal = require "flowhost.engine.journal"
+local parking = require "flowhost.engine.parking"
+local recover = require "flowhost.engine.recover"
+local rehearsal = require "flowhost.engine.rehearsal"
+local remote = require "flowhost.engine.remote"
+local rows = require "flowhost.engine.rows"
+local run_module = require "flowhost.engine.run"
+local signals = require "flowhost.engine.signals"
+
+local json, system = core.json, core.system
+
+local M = {}
+
+local function conflict(row, wanted)
+    return { status = 409, code = "WRONG_STATE", detail = ("run %s is %s, not %s"):format(row.id, row.status, wanted) }
+end
+
+local function failed(err)
+    local status = err.code == "DISK_FULL" and 507 or err.code == "MEMORY_LIMIT" and 507 or 503
+    return { status = status, code = err.code, detail = err.message }
+end
+
+--- The row of a run that is not in memory; nil after a reply.
+local function read_row(id, reply)
+    local row, code, detail = rows.read(system.id_bytes(id))
+    if row then
+        return row
+    elseif code then
+        reply { status = 500, code = code, detail = detail }
+    else
+        reply { status = 404, code = "NO_RUN", detail = "no run " .. id }
+    end
+end
+
+--- A run in memory that is on its way out of it: `again` is called when it is.
+local function after_close(run, again)
+    run.waiters[#run.waiters + 1] = function(_, early_answer)
+        if early_answer then
+            return after_close(run, again)
+        end
+        again()
+    end
+end
+
+--- Replies what the store said if it refuses what the run records next. Returns a function that ends this.
+local function watch_refusal(run, reply)
+    local function on_end(ended, early_answer)
+        if early_answer then
+            run.waiters[#run.waiters + 1] = on_end
+        elseif ended.has_commit_failed then
+            reply(failed(ended.error))
+        end
+    end
+    table.insert(run.waiters, on_end)
+    return function()
+        for i, waiter in ipairs(run.waiters) do
+            if waiter == on_end then
+                return table.remove(run.waiters, i)
+            end
+        end
+    end
+end
+
+local function load(row, reply, release)
+    local code, reason = catalog.find_code(row)
+    local flow
+    if release == "active" then
+        flow = catalog.flow(row.flow)
+        if not flow then
+            return reply { status = 409, code = "NO_FLOW", detail = ("no flow '%s' is served"):format(row.flow) }
+        end
+        code = flow.code
+    end
+    if not code then
+        return reply { status = 409, code = "RELEASE_MISSING", detail = reason }
+    end
+    local run, err = run_module.load(row, code)
+    if not run then
+        return reply { status = 500, code = err.code, detail = err.message }
+    end
+    return run, flow
+end
+
+-- signal -----------------------------------------------------------------------------------------
+
+local function deliver(run, arguments, reply)
+    signals.deliver(run, arguments.name, arguments.data, arguments.key, function(problem, is_repeated)
+        reply(problem or { is_repeated = is_repeated or false })
+    end)
+end
+
+--- A run that stands still keeps the signal until it goes on.
+local function deliver_to_standing(row, arguments, reply)
+    local code = catalog.find_code(row)
+    local run = code and run_module.load(row, code) or run_module.load_broken(row)
+    run.is_touched = true
+    local stop = watch_refusal(run, reply)
+    deliver(run, arguments, reply)
+    commit.when_durable(run, function()
+        stop()
+        run_module.release(run)
+    end)
+end
+
+function M.signal(arguments, reply)
+    local run = run_module.live[arguments.id]
+    if run and (run.is_over or run.is_touched) then
+        return after_close(run, function()
+            M.signal(arguments, reply)
+        end)
+    elseif run then
+        return deliver(run, arguments, reply)
+    end
+    local row = read_row(arguments.id, reply)
+    if not row then
+        return
+    elseif rows.TERMINAL[row.status] then
+        return reply(conflict(row, "one that signals can be sent to"))
+    elseif row.status ~= "waiting" then
+        return deliver_to_standing(row, arguments, reply)
+    end
+    parking.in_turn(function()
+        run_module.wake(row.bytes)
+        if run_module.live[row.id] or rows.read(row.bytes).status ~= "waiting" then
+            return M.signal(arguments, reply)
+        end
+        reply { status = 500, code = "INTERNAL", detail = "the run could not be brought back; see the log" }
+    end)
+end
+
+-- recover ----------------------------------------------------------------------------------------
+
+local function report_divergence(row, code, reply)
+    local report, err = rehearsal.play(row, code, { with_steps = true })
+    if not report then
+        return reply { status = 500, code = err.code, detail = err.message }
+    end
+    reply { report = { run = row.id, flow = row.flow, diverges = report.divergence ~= nil,
+        divergence = report.divergence or json.null, ["end"] = report["end"], steps = #report.items,
+        error = report.error or json.null } }
+end
+
+local function dry_run(row, edits, reply)
+    local flow = edits.release == "active" and catalog.flow(row.flow)
+    local code, reason = nil, ("no flow '%s' is served"):format(row.flow)
+    if edits.release ~= "active" then
+        code, reason = catalog.find_code(row)
+    elseif flow then
+        code = flow.code
+    end
+    if not code then
+        return reply { status = 409, code = "RELEASE_MISSING", detail = reason }
+    end
+    report_divergence(row, code, reply)
+end
+
+function M.recover(arguments, reply)
+    local live = run_module.live[arguments.id]
+    if live and (live.is_over or live.is_touched) then
+        return after_close(live, function()
+            M.recover(arguments, reply)
+        end)
+    elseif live then
+        return reply(conflict({ id = live.id, status = live.status }, "suspended"))
+    end
+    local row = read_row(arguments.id, reply)
+    if not row then
+        return
+    elseif row.status ~= "suspended" then
+        return reply(conflict(row, "suspended"))
+    end
+    local edits = arguments.edits
+    local entries, reason = journal.load(row.bytes)
+    if not entries then
+        return reply { status = 500, code = "CORRUPT", detail = reason }
+    end
+    local wrong = recover.check(row, journal.index(entries), edits, catalog.flow(row.flow))
+    if wrong then
+        return reply(wrong)
+    elseif edits.dry_run then
+        return dry_run(row, edits, reply)
+    end
+    local run, flow = load(row, reply, edits.release)
+    if not run then
+        return
+    end
+    recover.apply(run, edits, flow)
+    local stop = watch_refusal(run, reply)
+    run_module.go_on(run, function()
+        stop()
+        reply {}
+    end)
+end
+
+-- cancel -----------------------------------------------------------------------------------------
+
+local function cancel(run, arguments, reply, is_loaded)
+    audit.add(run, { actor = arguments.actor or "admin", action = "cancel", after = { reason = arguments.reason } })
+    local has_replied = false
+    local function once(result)
+        if not has_replied then
+            has_replied = true
+            reply(result)
+        end
+    end
+    local function on_end(ended, early_answer)
+        if early_answer then
+            run.waiters[#run.waiters + 1] = on_end
+        elseif ended.has_commit_failed then
+            once(failed(ended.error))
+        else
+            once {}
+        end
+    end
+    run.waiters[#run.waiters + 1] = on_end
+    run_module.cancel(run, arguments.reason, is_loaded)
+    if not run.is_over then
+        commit.when_durable(run, function()
+            once {} -- its compensations run
+        end)
+    end
+end
+
+local STANDING = { suspended = true, queued = true }
+
+function M.cancel(arguments, reply)
+    local run = run_module.live[arguments.id]
+    if run and run.ending then
+        return reply(conflict({ id = run.id, status = "being ended (" .. run.ending.status .. ")" },
+            "running, waiting, queued or suspended"))
+    elseif run and (run.is_over or run.is_touched) then
+        return after_close(run, function()
+            M.cancel(arguments, reply)
+        end)
+    elseif run then
+        return cancel(run, arguments, reply)
+    end
+    local row = read_row(arguments.id, reply)
+    if not row then
+        return
+    elseif row.status == "waiting" then
+        return parking.in_turn(function()
+            if run_module.wake(row.bytes) or rows.read(row.bytes).status ~= "waiting" then
+                return M.cancel(arguments, reply)
+            end
+            reply { status = 500, code = "INTERNAL", detail = "the run could not be brought back; see the log" }
+        end)
+    elseif not STANDING[row.status] then
+        return reply(conflict(row, "running, waiting, queued or suspended"))
+    end
+    local code = catalog.find_code(row) or { files = {}, on_error = "suspend" }
+    cancel(run_module.load(row, code) or run_module.load_broken(row), arguments, reply, true)
+end
+
+-- fork -------------------------------------------------------------------------------------------
+
+function M.fork(arguments, reply)
+    local live = run_module.live[arguments.id]
+    if live and run_module.is_unwritten(live) then
+        return reply { status = 409, code = "NOT_DURABLE", detail = "the run keeps no journal" }
+    end
+    local row = read_row(arguments.id, reply)
+    if not row then
+        return
+    end
+    local code, reason = catalog.find_code(row)
+    if not code then
+        return reply { status = 409, code = "RELEASE_MISSING", detail = reason }
+    end
+    local entries, damage = journal.load(row.bytes)
+    if not entries then
+        return reply { status = 500, code = "CORRUPT", detail = damage }
+    end
+    local by_path = journal.index(entries)
+    local edits = arguments.edits
+    local wrong = recover.check(row, by_path, edits, catalog.flow(row.flow))
+    if wrong then
+        return reply(wrong)
+    end
+    local id, bytes = run_module.reserve()
+    local run = recover.fork(row, by_path, edits, { id = id, bytes = bytes })
+    audit.add(run, { actor = edits.actor or "admin", action = "fork", before = { run = row.id }, after = {
+        from = edits.from, input = edits.input, steps = edits.steps, data = edits.data,
+        allow_effects = edits.allow_effects or false } })
+    run_module.adopt(run, code)
+    local stop = watch_refusal(run, reply)
+    commit.when_durable(run, function()
+        stop()
+        reply { run = id }
+        run_module.replay(run)
+    end)
+end
+
+-- through alarms, from runs ------------------------------------------------------------------------
+
+--- A run that no parent waits for any more.
+local function cancel_orphan(bytes, reason, on_done)
+    local arguments = { id = system.id_text(bytes), reason = reason, actor = "parent" }
+    M.cancel(arguments, on_done or function() end)
+end
+
+run_module.on_orphan = function(bytes, reason)
+    remote.call(remote.owner(bytes), "cancel", { id = system.id_text(bytes), reason = reason, actor = "parent" },
+        function() end)
+end
+
+alarms.on("cancel", function(bytes, key, reason)
+    parking.in_turn(function()
+        cancel_orphan(bytes, reason, function()
+            alarms.drop(key)
+        end)
+    end)
+end)
+
+alarms.on("wake", function(bytes, key)
+    parking.in_turn(function()
+        if not run_module.wake(bytes) then
+            alarms.drop(key) -- it has ended or is suspended
+        end
+    end)
+end)
+
+for _, verb in ipairs { "signal", "recover", "cancel", "fork" } do
+    remote.on(verb, M[verb])
+end
+
+return M

@@ -1,0 +1,64 @@
+-- SPDX-License-Identifier: MIT
+-- Links that send a signal once: BASE/v1/signals/TOKEN. A token is base64url(JSON) "." base64url(code): the JSON names
+-- run, signal, time until which it holds, data, and a random id by which a second use is known; the code is keyed with a
+-- secret of the data folder, so nobody can make or change one. Who has the link may use it: treat it as a password.
+
+local core = require "flowhost.core"
+local error_object = require "flowhost.engine.error"
+local token = require "flowhost.engine.token"
+
+local json, store, system, timer = core.json, core.store, core.system, core.timer
+local META = store.tables.meta
+
+local M = {
+    base_url = "http://127.0.0.1:8080", -- setting public_url, else where the host listens
+}
+
+local KEY_NAME, KEY_BYTES = "signal_key", 32
+
+--- At boot, on one shard: makes the secret of a new data folder.
+function M.start()
+    if not store.get(META, KEY_NAME) then
+        local batch = store.batch()
+        batch:expect_absent(META, KEY_NAME)
+        batch:put(META, KEY_NAME, system.random(KEY_BYTES))
+        batch:submit(token.new(function() end))
+    end
+end
+
+local key
+
+local function signing_key()
+    key = key or store.get(META, KEY_NAME)
+    return key
+end
+
+---@param o { data: any, expires_ms: number, title: string? }
+function M.make(run_id, name, o)
+    local secret = signing_key()
+    if not secret then
+        error_object.raise("INTERNAL", "the key for links is not stored yet", { retryable = true })
+    end
+    local body = assert(json.encode { r = run_id, n = name, e = timer.now_ms() + o.expires_ms,
+        i = system.hex(system.random(12)), d = o.data, t = o.title })
+    return ("%s/v1/signals/%s.%s"):format(M.base_url, system.base64url_encode(body),
+        system.base64url_encode(system.mac(secret, body)))
+end
+
+--- What a token says: { run, name, id, data, title }; nil, code, sentence when it does not hold.
+function M.read(text)
+    local body_text, code_text = text:match "^([%w_-]+)%.([%w_-]+)$"
+    local body = body_text and system.base64_decode(body_text)
+    local code = code_text and system.base64_decode(code_text)
+    local secret = signing_key()
+    if not body or not code or not secret or not system.equal(system.mac(secret, body), code) then
+        return nil, "NO_LINK", "this link is not one of this host"
+    end
+    local said = json.decode(body)
+    if said.e < timer.now_ms() then
+        return nil, "LINK_EXPIRED", "this link does not hold any more"
+    end
+    return { run = said.r, name = said.n, id = "link:" .. said.i, data = said.d, title = said.t }
+end
+
+return M

@@ -1,0 +1,193 @@
+-- SPDX-License-Identifier: MIT
+-- Signals: named data sent to a run. They are entries of its journal (kind "signal", path "~N"), so they are durable
+-- before they are acknowledged, in order, and there for a wait that comes later. An id makes sending one twice harmless.
+--
+-- A wait takes the oldest signal of its name that no other wait has taken and that fits its schema; its own entry says
+-- which it was.
+
+local core = require "flowhost.core"
+local commit = require "flowhost.engine.commit"
+local effect = require "flowhost.engine.effect"
+local error_object = require "flowhost.engine.error"
+local fields = require "flowhost.schema.fields"
+local journal = require "flowhost.engine.journal"
+local parking = require "flowhost.engine.parking"
+local run_module = require "flowhost.engine.run"
+
+local json, timer = core.json, core.timer
+local fault = core.system.fault
+
+local M = {}
+
+local MAX_KEPT = 10000 -- signals of a run that nobody has taken
+
+--- The signals of a run: list of { n, name, id, text, is_taken, is_ready }.
+local function inbox_of(run)
+    if run.inbox then
+        return run.inbox
+    end
+    local inbox = { ids = {}, untaken = 0 }
+    for _, entry in pairs(run.journal or {}) do
+        if entry.kind == "signal" then
+            local n = tonumber(entry.path:sub(2))
+            inbox[n] = { n = n, name = entry.name, id = entry.hash, value = entry.value, is_ready = true }
+            inbox.ids[entry.name .. "\0" .. entry.hash] = n
+        end
+    end
+    for _, entry in pairs(run.journal or {}) do
+        if entry.kind == "wait" and entry.state == "k" and entry.extra and entry.extra.signal then
+            inbox[entry.extra.signal].is_taken = true
+        end
+    end
+    for _, signal in ipairs(inbox) do
+        inbox.untaken = inbox.untaken + (signal.is_taken and 0 or 1)
+    end
+    run.inbox = inbox
+    return inbox
+end
+
+--- What is wrong with data for a wait; nil when it fits. Fills in defaults.
+local function check(schema, value)
+    if not schema then
+        return nil
+    end
+    local errors = fields.check({ body = schema }, { body = value == json.null and {} or value })
+    for _, one in ipairs(errors or {}) do
+        one.pointer = one.pointer:gsub("^/body", "")
+    end
+    return errors
+end
+
+local function take(waiting)
+    for _, signal in ipairs(inbox_of(waiting.fiber.run)) do
+        if signal.is_ready and not signal.is_taken and signal.name == waiting.name then
+            local value = json.decode_stored(json.encode_stored(signal.value))
+            if not check(waiting.schema, value) then
+                signal.is_taken = true
+                waiting.fiber.run.inbox.untaken = waiting.fiber.run.inbox.untaken - 1
+                waiting.extra = { signal = signal.n }
+                return true, value
+            end
+        end
+    end
+    return false
+end
+
+local function give(waiting)
+    local is_taken, value = take(waiting)
+    if is_taken then
+        waiting.done(json.encode_stored(value), value ~= json.null and value or nil)
+    end
+    return is_taken
+end
+
+--- Those that wait get what has come, in the order in which they began to wait.
+local function feed(run)
+    local list = {}
+    for _, waiting in ipairs(run.signal_waits or {}) do
+        list[#list + 1] = waiting
+    end
+    for _, waiting in ipairs(list) do
+        if not waiting.is_over and not waiting.is_given then
+            waiting.is_given = give(waiting)
+        end
+    end
+end
+
+local function remove(run, waiting)
+    for i, one in ipairs(run.signal_waits or {}) do
+        if one == waiting then
+            table.remove(run.signal_waits, i)
+            return
+        end
+    end
+end
+
+--- ctx.wait: returns the data.
+---@param o { timeout_ms: number?, schema: table? }
+function M.wait(name, o)
+    return effect.wait("wait", name, {
+        open = function()
+            return { due = o.timeout_ms and timer.now_ms() + o.timeout_ms }
+        end,
+        act = function(waiting, done)
+            local run = waiting.fiber.run
+            waiting.schema, waiting.done = o.schema, done
+            run.signal_waits = run.signal_waits or {}
+            table.insert(run.signal_waits, waiting)
+            run_module.write_held(run)
+            waiting.is_given = give(waiting)
+            local stop = waiting.due and not waiting.is_given and effect.at(run, waiting.due, function()
+                if not waiting.is_given then
+                    done(nil, error_object.new("TIMEOUT", ("no signal '%s' came in time"):format(name)))
+                end
+            end)
+            return function()
+                remove(run, waiting)
+                if stop then
+                    stop()
+                end
+            end
+        end,
+    })
+end
+
+--- Whether some wait of the name would take the data. true, or false and what is wrong with it. Nobody waiting: true.
+local function fits(run, name, value)
+    local first_errors
+    for _, waiting in ipairs(run.signal_waits or {}) do
+        if waiting.name == name and not waiting.is_given then
+            local errors = check(waiting.schema, value)
+            if not errors then
+                return true
+            end
+            first_errors = first_errors or errors
+        end
+    end
+    return first_errors == nil, first_errors
+end
+
+--- Sends a signal to a run in memory. done(nil) once it is durable, at once done(problem) when it is not taken:
+--- { status, code, detail, errors }. `is_repeated` is true for an id that has come before.
+---@param id string  "" for none
+---@param done fun(problem: table?, is_repeated: boolean?)
+function M.deliver(run, name, value, id, done)
+    local inbox = inbox_of(run)
+    if id ~= "" and inbox.ids[name .. "\0" .. id] then
+        return commit.when_durable(run, function()
+            done(nil, true)
+        end)
+    end
+    local is_fit, errors = fits(run, name, json.decode_stored(json.encode_stored(value)))
+    if not is_fit then
+        return done { status = 422, code = "SIGNAL_INVALID", errors = errors,
+            detail = ("the run waits for '%s' with other data: %s %s"):format(name, errors[1].pointer,
+                errors[1].message) }
+    elseif inbox.untaken >= MAX_KEPT then
+        return done { status = 429, code = "TOO_MANY_SIGNALS",
+            detail = ("%d signals of the run wait to be taken; no more are kept"):format(MAX_KEPT) }
+    end
+    local signal = { n = #inbox + 1, name = name, id = id, value = value }
+    inbox[signal.n], inbox.untaken = signal, inbox.untaken + 1
+    if id ~= "" then
+        inbox.ids[name .. "\0" .. id] = signal.n
+    end
+    local now = timer.now_ms()
+    run.is_held_back = false
+    run.pending[#run.pending + 1] = journal.encode("~" .. signal.n, "signal", name, id, "", now, now, 1, "k",
+        json.encode_stored(value))
+    run.recorded = run.recorded + 1
+    if run.status == "waiting" then
+        parking.unpark(run)
+    end
+    fault "engine.signal"
+    commit.when_durable(run, function()
+        signal.is_ready = true
+        done(nil)
+        if not run.is_over then
+            feed(run)
+        end
+    end)
+end
+
+return M
