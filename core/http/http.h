@@ -97,4 +97,8 @@ void fh_http_stream_start(struct fh_http_request *request, int status,
                           const struct fh_http_header *headers, size_t count,
                           void (*on_closed)(void *arg), void *arg);
 int fh_http_stream_write(struct fh_http_request *request, struct fh_slice bytes);
+
+/* After a write that was FH_E_TOO_LARGE: `on_room` runs once, with the arg of start, when at most half a MiB waits; not
+ * when the caller goes away before. It may write and end. */
+void fh_http_stream_await_room(struct fh_http_request *request, void (*on_room)(void *arg));
 void fh_http_stream_end(struct fh_http_request *request);

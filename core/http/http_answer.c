@@ -172,6 +172,16 @@ void fh_http_respond(struct fh_http_request *request, int status,
 
 /* --- streams ---------------------------------------------------------------------------------------- */
 
+/* What is written in there is behind what was just taken. */
+static void tell_room(struct fh_http_request *request)
+{
+    void (*on_room)(void *arg) = request->on_room;
+    if (on_room && request->out.len - request->out_taken <= FH_HTTP_STREAM_BYTES / 2) {
+        request->on_room = NULL;
+        on_room(request->stream_arg);
+    }
+}
+
 static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
 {
     (void)position;
@@ -181,6 +191,7 @@ static ssize_t read_stream(void *cls, uint64_t position, char *out, size_t max)
         size_t len = waiting < max ? waiting : max;
         memcpy(out, request->out.data + request->out_taken, len);
         request->out_taken += len;
+        tell_room(request);
         return (ssize_t)len;
     }
     if (request->phase == FH_HTTP_DONE) {
@@ -206,7 +217,7 @@ void fh_http_stream_start(struct fh_http_request *request, int status,
 {
     request->phase = FH_HTTP_STREAMING;
     request->on_closed = on_closed;
-    request->closed_arg = arg;
+    request->stream_arg = arg;
     if (!request->connection || request->http->is_closing) {
         return;
     }
@@ -256,9 +267,15 @@ int fh_http_stream_write(struct fh_http_request *request, struct fh_slice bytes)
     return rc;
 }
 
+void fh_http_stream_await_room(struct fh_http_request *request, void (*on_room)(void *arg))
+{
+    request->on_room = on_room;
+}
+
 void fh_http_stream_end(struct fh_http_request *request)
 {
     request->phase = FH_HTTP_DONE;
+    request->on_room = NULL;
     if (request->is_suspended) {
         fh_http_answer_resume(request);
     }

@@ -101,7 +101,8 @@ struct fh_http_request {
     bool is_watched;    /* once begun; it may have been given up since */
     bool is_gone;       /* the caller, as the watch has seen */
     void (*on_closed)(void *arg);
-    void *closed_arg;
+    void (*on_room)(void *arg); /* once, when half the stream's buffer is free */
+    void *stream_arg;
 };
 
 /* http.c: MHD_run before the loop sleeps; any number of calls cost one run. */

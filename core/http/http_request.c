@@ -349,7 +349,7 @@ static void close_stream(struct fh_http_request *request)
     fh_buf_deinit(&request->out);
     request->out_taken = 0;
     if (request->phase == FH_HTTP_STREAMING && request->on_closed) {
-        request->on_closed(request->closed_arg);
+        request->on_closed(request->stream_arg);
     }
 }
 

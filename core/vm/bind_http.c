@@ -9,7 +9,9 @@
  *
  *   request:stream(status, headers, token) -> stream     answers bit by bit; token (or nil) is for the event "gone"
  *   stream:write(bytes) -> true | nil, code, text        CLOSED: the caller has gone, or stream:close() was called;
- *                                                        TOO_LARGE: it reads too slowly, more than 1 MiB waits
+ *                                                        TOO_LARGE: it reads too slowly, more than 1 MiB waits;
+ *                                                        NO_MEMORY: more than 16 MiB for one from within the process
+ *   stream:await_room(token)                             after TOO_LARGE: event "room"(token) when much of it is sent
  *   stream:is_open() -> boolean
  *   stream:close()                                       harmless when repeated
  *   event "gone"(token)                                  the caller went away before the end, or the host closes

@@ -16,7 +16,8 @@ struct fh_bind_stream {
     struct fh_buf gathered;
     int status;
     bool has_token;
-    double token;
+    double token;      /* of "gone" */
+    double room_token; /* of "room" */
 };
 
 struct fh_bind_stream *fh_bind_stream_push(lua_State *L, int token_index)
@@ -50,6 +51,13 @@ static void on_gone(void *arg)
     if (has_token) {
         fh_vm_emit(vm, FH_EVENT_GONE, push_token, &token);
     }
+}
+
+static void on_room(void *arg)
+{
+    struct fh_bind_stream *stream = arg;
+    double token = stream->room_token;
+    fh_vm_emit(stream->vm, FH_EVENT_ROOM, push_token, &token);
 }
 
 void fh_bind_stream_start(struct fh_bind_stream *stream, struct fh_http_request *http, int status,
@@ -87,18 +95,39 @@ static void end(struct fh_bind_stream *stream, int status, struct fh_slice body)
     fh_buf_deinit(&ended.gathered);
 }
 
+/* Of what is gathered nothing is taken before the end: there is no waiting for room. */
+static int gather(struct fh_bind_stream *stream, struct fh_slice bytes)
+{
+    int rc = fh_buf_push_slice(&stream->gathered, bytes);
+    return rc == FH_E_TOO_LARGE ? FH_E_NO_MEMORY : rc;
+}
+
 static int stream_write(lua_State *L)
 {
     struct fh_bind_stream *stream = luaL_checkudata(L, 1, class_name);
     struct fh_slice bytes = fh_bind_slice(L, 2);
-    int rc = stream->http        ? fh_http_stream_write(stream->http, bytes)
-             : stream->on_answer ? fh_buf_push_slice(&stream->gathered, bytes)
-                                 : FH_E_CLOSED;
+    int rc = FH_E_CLOSED;
+    if (stream->http) {
+        rc = fh_http_stream_write(stream->http, bytes);
+    } else if (stream->on_answer) {
+        rc = gather(stream, bytes);
+    }
     if (rc != 0) {
         return fh_bind_fail(L, rc, NULL);
     }
     lua_pushboolean(L, true);
     return 1;
+}
+
+static int stream_await_room(lua_State *L)
+{
+    struct fh_bind_stream *stream = luaL_checkudata(L, 1, class_name);
+    double token = luaL_checknumber(L, 2);
+    if (stream->http) {
+        stream->room_token = token;
+        fh_http_stream_await_room(stream->http, on_room);
+    }
+    return 0;
 }
 
 static int stream_close(lua_State *L)
@@ -127,10 +156,8 @@ static int stream_gc(lua_State *L)
 
 void fh_bind_stream_open(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"write", stream_write},
-                                       {"close", stream_close},
-                                       {"is_open", stream_is_open},
-                                       {"__gc", stream_gc},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"write", stream_write}, {"await_room", stream_await_room},
+                                       {"close", stream_close}, {"is_open", stream_is_open},
+                                       {"__gc", stream_gc},     {NULL, NULL}};
     fh_bind_class(L, class_name, methods);
 }

@@ -28,6 +28,7 @@ struct fh_vm;
 #define FH_EVENT_LIST(X)                                                                           \
     X(FH_EVENT_HTTP, "http")     /* request, method, path, body: a request came in */              \
     X(FH_EVENT_GONE, "gone")     /* token: the caller of a stream went away */                     \
+    X(FH_EVENT_ROOM, "room")     /* token: a stream takes more */                                  \
     X(FH_EVENT_COMMIT, "commit") /* token, error code or nil: a batch is durable, or not */        \
     X(FH_EVENT_CALL, "call")     /* token, error code or nil, status, headers, body | detail */    \
     X(FH_EVENT_TIMER, "timer")   /* token */                                                       \

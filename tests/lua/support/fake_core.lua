@@ -224,6 +224,20 @@ function Stream:write(bytes)
     return true
 end
 
+function Stream:await_room(token)
+    self.room_token = token
+end
+
+--- A slow caller has caught up.
+function Request:read_on()
+    self.is_slow = false
+    local waiting = self.open_stream.room_token
+    self.open_stream.room_token = nil
+    if waiting then
+        self.fake:emit("room", waiting)
+    end
+end
+
 function Stream:is_open()
     return self.request.is_streaming
 end

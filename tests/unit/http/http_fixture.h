@@ -44,6 +44,8 @@ struct fixture {
     unsigned calls;
     unsigned closed;
     bool end_on_close;
+    int written;
+    int rooms;          /* calls of on_room */
     struct fh_buf seen; /* what a handler saw of the request */
 };
 

@@ -199,6 +199,46 @@ static void test_slow_reader(void **state)
     hang_up(&client);
 }
 
+enum { ROOM_BLOCK_BYTES = 200 * 1024, ROOM_BLOCKS = 40 };
+
+/* Writes as much as there is room for, and the end in the last call. */
+static void write_blocks(void *arg)
+{
+    static char block[ROOM_BLOCK_BYTES];
+    struct fixture *fixture = arg;
+    memset(block, 'b', sizeof(block));
+    fixture->rooms++;
+    while (fixture->written < ROOM_BLOCKS) {
+        int rc = fh_http_stream_write(fixture->held[0], fh_slice_make(block, sizeof(block)));
+        if (rc != 0) {
+            assert_int_equal(rc, FH_E_TOO_LARGE);
+            fh_http_stream_await_room(fixture->held[0], write_blocks);
+            return;
+        }
+        fixture->written++;
+    }
+    fh_http_stream_end(fixture->held[0]);
+}
+
+static void test_writing_as_there_is_room(void **state)
+{
+    struct fixture *fixture = *state;
+    struct client client = connect_to(fixture);
+    fixture->handle = start_stream;
+    send_text(&client, GET("/"));
+    expect_calls(fixture, 1);
+    write_blocks(fixture);
+    expect(fixture, &client, "\r\n0\r\n\r\n");
+    assert_true(fixture->rooms > 5);
+    size_t received = 0;
+    for (const char *at = memmem(client.got.data, client.got.len, "\r\n\r\n", 4);
+         at < client.got.data + client.got.len; at++) {
+        received += *at == 'b';
+    }
+    assert_int_equal(received, ROOM_BLOCK_BYTES * ROOM_BLOCKS);
+    hang_up(&client);
+}
+
 static void run_stream_until_closed(struct fixture *fixture)
 {
     int64_t deadline = now_ms() + DEADLINE_MS;
@@ -357,6 +397,7 @@ int main(void)
         TEST(test_stream_started_later),
         TEST(test_stream_for_head_is_closed),
         TEST(test_slow_reader),
+        TEST(test_writing_as_there_is_room),
         TEST(test_stream_client_gone),
         TEST(test_quiet_stream_client_gone),
         TEST(test_quiet_stream_client_resets),

@@ -175,6 +175,41 @@ static void a_stream_that_lua_loses_is_closed(void **state)
     assert_int_equal(fh_http_get_pending(desk->http), 0);
 }
 
+/* 8 MiB, as there is room. */
+static void a_slow_caller_gets_it_all(void **state)
+{
+    struct desk *desk = *state;
+    bench_do(desk->bench,
+             "local block, left = ('b'):rep(256 * 1024), 32\n"
+             "rooms, refused = 0, ''\n"
+             "function pump()\n"
+             "  while left > 0 do\n"
+             "    local ok, code = stream:write(block)\n"
+             "    if not ok then refused = code return stream:await_room(99) end\n"
+             "    left = left - 1\n"
+             "  end\n"
+             "  stream:close()\n"
+             "end\n"
+             "core.on('room', function(token) rooms = rooms + 1 assert(token == 99) pump() end)\n"
+             "core.on('http', function(request) stream = request:stream(200) pump() end)");
+    call(desk);
+    size_t received = 0;
+    bool is_over = false;
+    while (!is_over) {
+        fh_loop_run_once(desk->bench->loop, 1);
+        ssize_t got;
+        while ((got = recv(desk->fd, desk->got, sizeof(desk->got), MSG_DONTWAIT)) > 0) {
+            for (ssize_t i = 0; i < got; i++) {
+                received += desk->got[i] == 'b';
+            }
+            is_over = got >= 5 && memcmp(desk->got + got - 5, "0\r\n\r\n", 5) == 0;
+        }
+    }
+    assert_int_equal(received, 8 << 20);
+    assert_string_equal(bench_get(desk->bench, "refused"), "TOO_LARGE");
+    assert_true(atoi(bench_get(desk->bench, "rooms")) > 5);
+}
+
 /* As a host closes: the vm is muted, then the server goes, then the vm. */
 static void a_stream_outlives_its_server(void **state)
 {
@@ -195,7 +230,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DESK(what_is_written_is_sent),           WITH_DESK(a_caller_that_goes_away_is_told_of),
         WITH_DESK(the_event_may_drop_the_stream),     WITH_DESK(without_a_token_nobody_is_told),
-        WITH_DESK(a_stream_that_lua_loses_is_closed), WITH_DESK(a_stream_outlives_its_server),
+        WITH_DESK(a_stream_that_lua_loses_is_closed), WITH_DESK(a_slow_caller_gets_it_all),
+        WITH_DESK(a_stream_outlives_its_server),
     };
     fh_log_set(FH_LOG_OFF, FH_LOG_TEXT);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -288,7 +288,7 @@ static void a_streamed_answer_has_a_limit(void **state)
     bench_do(bench, "core.on('http', function(request)\n"
                     "  local stream, ok, code = request:stream(200)\n"
                     "  for _ = 1, 17 do ok, code = stream:write(('x'):rep(1024 * 1024)) end\n"
-                    "  assert(ok == nil and code == 'TOO_LARGE')\n"
+                    "  assert(ok == nil and code == 'NO_MEMORY')\n"
                     "  stream:close()\n"
                     "end)");
     ask(bench, "/", "", &reply);
