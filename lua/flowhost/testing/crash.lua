@@ -7,8 +7,8 @@
 --   · a request whose result was on disk is not sent again; one that was sent before is sent again as it was
 --   · the journal on disk is only ever added to
 
-local fake_store = require "support.fake_store"
-local world = require "support.world"
+local fake_store = require "flowhost.testing.fake_store"
+local world = require "flowhost.testing.world"
 
 local json = world.json
 

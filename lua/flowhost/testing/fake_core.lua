@@ -4,47 +4,14 @@
 --
 --   fake.store, fake.calls (requests sent, in order), fake.log (lines), fake.faults (name -> how often passed)
 
-local fake_store = require "support.fake_store"
-local fake_system = require "support.fake_system"
-local json = require "support.json"
+local fake_store = require "flowhost.testing.fake_store"
+local fake_system = require "flowhost.testing.fake_system"
+local parts = require "flowhost.testing.parts"
+
+local json = parts.json
 
 local M = {}
 M.__index = M
-
-local function is_flow_source(source)
-    return source:sub(1, 1) == "@" and not source:find("flowhost/", 1, true)
-end
-
-local flow = {}
-
-local function finish(co, ok, ...)
-    if not ok then
-        return "error", (...), nil
-    end
-    return coroutine.status(co) == "suspended" and "yield" or "end", ...
-end
-
-function flow.resume(co, ...)
-    return finish(co, coroutine.resume(co, ...))
-end
-
-flow.resume_more = flow.resume
-
-function flow.is_over_budget()
-    return false
-end
-
-function flow.line()
-    for level = 2, 20 do
-        local info = debug.getinfo(level, "Sl")
-        if not info then
-            return ""
-        elseif is_flow_source(info.source) then
-            return info.source:sub(2) .. ":" .. info.currentline
-        end
-    end
-    return ""
-end
 
 -- timers -------------------------------------------------------------------------------------------
 
@@ -328,7 +295,7 @@ function M.new(o)
     }, M)
     fake.peers[fake.shard] = fake
     fake.core = {
-        json = json, flow = flow, store = fake.store:bind(fake), timer = bind_timer(fake), client = bind_client(fake),
+        json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake), client = bind_client(fake),
         native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,

@@ -6,9 +6,11 @@
 --   is_reversed: the newest call first   answers_together: all open calls before the next commit
 --   before_start(world): after the folder is loaded, before runs are recovered
 
-local fake_core = require "support.fake_core"
-local fake_store = require "support.fake_store"
-local json = require "support.json"
+local fake_core = require "flowhost.testing.fake_core"
+local fake_store = require "flowhost.testing.fake_store"
+local parts = require "flowhost.testing.parts"
+
+local json = parts.json
 
 local M = {}
 
@@ -20,16 +22,25 @@ M.json = json
 local current
 
 local function is_ours(name)
-    return name:find "^flowhost%." ~= nil
+    return name:find "^flowhost%." ~= nil and not name:find "^flowhost%.testing%."
 end
 
 -- Each engine runs the module files anew, but they are read and compiled once.
 local chunks = {}
 
+--- Past this loader: what the next one finds.
+local function find_chunk(name)
+    for i = 3, #package.loaders do
+        local chunk = package.loaders[i](name)
+        if type(chunk) == "function" then
+            return chunk
+        end
+    end
+end
+
 table.insert(package.loaders, 2, function(name)
     if is_ours(name) and not chunks[name] then
-        local path = package.searchpath(name, package.path)
-        chunks[name] = path and assert(loadfile(path))
+        chunks[name] = find_chunk(name)
     end
     return chunks[name]
 end)
