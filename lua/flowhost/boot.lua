@@ -52,6 +52,15 @@ core.on("start", function()
     end
 end)
 
+core.on("test", function(files, settings)
+    return require("flowhost.testing.runner").run(files, {
+        dir = settings.dir, filter = settings.filter, env = json.decode(settings.env), now_us = core.timer.mono_us,
+        write = function(...)
+            io.stdout:write(...)
+        end,
+    })
+end)
+
 core.on("drain", function()
     require("flowhost.api").drain()
     return require("flowhost.engine.run").count_busy()
