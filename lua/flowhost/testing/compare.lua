@@ -51,6 +51,17 @@ local function render_table(value, depth)
     return #texts == 0 and "{}" or "{ " .. table.concat(texts, ", ") .. " }"
 end
 
+--- With as few digits as tell it from all others.
+local function render_number(value)
+    for digits = 14, 16 do
+        local text = ("%." .. digits .. "g"):format(value)
+        if tonumber(text) == value then
+            return text
+        end
+    end
+    return ("%.17g"):format(value)
+end
+
 function render(value, depth)
     if value == json.null then
         return "null"
@@ -59,7 +70,7 @@ function render(value, depth)
             return c == "\n" and "\\n" or (c == '"' or c == "\\") and "\\" .. c or ("\\%d"):format(c:byte())
         end) .. '"'
     elseif type(value) == "number" then
-        return ("%.17g"):format(value) == ("%.14g"):format(value) and ("%.14g"):format(value) or ("%.17g"):format(value)
+        return render_number(value)
     elseif type(value) == "table" then
         return depth > MAX_DEPTH and "{ ... }" or render_table(value, depth)
     end

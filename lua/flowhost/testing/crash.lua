@@ -152,6 +152,9 @@ local function go_on(o, where, from, count, first, run)
     local options = (o.crash or default_crash)(from)
     options.before_start = function(self)
         found = select(2, self:entries(run.id))
+        if o.on_found then
+            o.on_found(self, found, run.id)
+        end
     end
     local again = from:crash(count, options)
     if o.go_on then
@@ -170,7 +173,7 @@ end
 --- Plays the flow, then dies after each batch. Returns the first world, what `play` returned, and how often it died.
 ---@param o table  what world.new takes, flow, input; play(world) -> request, instead of starting the flow and letting
 --- all happen; crash(from) -> options of World:crash; go_on(world, id), instead of letting all happen after a crash;
---- checks, instead of STRICT
+--- on_found(world, entries, id): before a run that was found goes on; checks, instead of STRICT
 function M.at_each_step(o)
     local first = world.new(o)
     local before = first:applied()

@@ -35,18 +35,32 @@ local function what_of(call)
     return "component " .. call.name
 end
 
+local HAS_OUTCOME = { k = true, e = true, t = true } -- "t": an attempt that failed, another follows
+
+--- How often each step of the run had an outcome before this life.
+local function count_outcomes(world, entries, id)
+    local times = {}
+    for _, entry in ipairs(entries) do
+        if HAS_OUTCOME[entry.state] then
+            local key = id .. "/" .. entry.path
+            times[key] = (times[key] or 0) + 1
+        end
+    end
+    world.outcomes = times
+end
+
 --- What tells one effect from the others in every life: run, step, and the how manieth time.
-local function key_of(call, times)
+local function key_of(world, call, times)
     local from = call.origin
     local key = ("%s/%s"):format(from.run or "", from.path or what_of(call))
-    times[key] = (times[key] or 0) + 1
+    times[key] = (times[key] or world.outcomes and world.outcomes[key] or 0) + 1
     return key .. "#" .. times[key]
 end
 
 local function by_key(world)
     local found, times = {}, {}
     for _, call in ipairs(effects_of(world)) do
-        found[key_of(call, times)] = call
+        found[key_of(world, call, times)] = call
     end
     return found
 end
@@ -70,7 +84,7 @@ function Replies:of(call, ask, world)
         times = {}
         self.times[world] = times
     end
-    local key = key_of(call, times)
+    local key = key_of(world, call, times)
     if self.known[key] == nil then
         self.known[key] = ask()
     end
@@ -88,11 +102,24 @@ local function outcome_of(run)
     return { status = run.status, output = run.output, error = err.code, message = err.message, step = err.step }
 end
 
---- Steps whose outcome was on disk.
+--- Steps whose outcome was on disk and stood: a recover may have voided it since.
 local function recorded_paths(life)
     local paths = {}
+    local function read(entry)
+        if entry.state == "k" or entry.state == "e" then
+            paths[entry.path] = true
+        elseif entry.state == "r" then
+            paths[entry.path] = nil
+        end
+    end
     for _, entry in ipairs(life.found) do
-        paths[entry.path] = entry.state ~= "o" and entry.state ~= "r" or nil
+        read(entry)
+    end
+    local _, entries = life.again:entries(life.id)
+    for i = #life.found + 1, #entries do
+        if entries[i].state == "r" then
+            read(entries[i])
+        end
     end
     return paths
 end
@@ -198,6 +225,7 @@ function M.run(o)
     options.crash = function()
         return { is_at_commit = true }
     end
+    options.on_found = count_outcomes
     options.go_on = function(world, id)
         host.world = world
         play_script(host, id, o.flow, o.script)

@@ -83,6 +83,7 @@ local function serve(world, call, request)
     headers.host = nil
     call.inner = world:request(call.method, request.path, { headers = headers, query = request.query,
         body = call.body or "" })
+    return false
 end
 
 local function served_answer(call)

@@ -2,7 +2,8 @@
 -- A whole engine in memory: `world.new { files = { ["a.lua"] = text } }` loads the folder and recovers, as a shard
 -- does. Several may live side by side (shards, or before and after a crash): each has module tables of its own.
 --
---   upstream(call) -> status, headers, body | code, detail | nil (no answer)    what `settle` answers calls with
+--   upstream(call, world) -> status, headers, body | code, detail | nil (no answer) | false (not yet, but something was
+--     begun)    what `settle` answers calls with
 --   is_reversed: the newest call first   answers_together: all open calls before the next commit
 --   prepare(world): before the folder is loaded   before_start(world): after that, before runs are recovered
 
@@ -133,7 +134,9 @@ local function answer_calls(self)
     local is_any = false
     for i = first, last, by do
         local status, headers, body = self.upstream(open[i], self)
-        if status and open[i].is_open then
+        if status == false then
+            is_any = true
+        elseif status and open[i].is_open then
             self:answer(open[i], status, headers, body)
             is_any = true
             if not self.options.answers_together then
