@@ -198,6 +198,16 @@ local function sorted(counts)
     return texts
 end
 
+--- What could be written a little later is written at once: so the host can die behind each result.
+local function write_at_once(world)
+    local commit = world:module "flowhost.engine.commit"
+    function commit.flush_soon(run)
+        if run.submitted ~= run.recorded and not run.is_over then
+            commit.flush(run)
+        end
+    end
+end
+
 --- Plays what the test does with the run, then lets all time pass that it takes.
 local function play_script(host, id, name, script)
     local run = run_module.new(host, id, name, { is_scripted = true })
@@ -215,6 +225,11 @@ function M.run(o)
     o.replies = new_replies()
     local host = host_module.new(o)
     local options, resent = host.options, {}
+    local prepare = options.prepare
+    function options.prepare(world)
+        prepare(world)
+        write_at_once(world)
+    end
     options.random_key = origin.place
     options.play = function(world)
         host.world = world
