@@ -54,7 +54,8 @@ end)
 
 core.on("test", function(files, settings)
     return require("flowhost.testing.runner").run(files, {
-        dir = settings.dir, filter = settings.filter, env = json.decode(settings.env), now_us = core.timer.mono_us,
+        dir = settings.dir, filter = settings.filter, env = json.decode(settings.env), settings = settings,
+        now_us = core.timer.mono_us,
         write = function(...)
             io.stdout:write(...)
         end,

@@ -212,7 +212,7 @@ local function files_of(self)
     return files
 end
 
-local function settings_of(self)
+local function env_of(self)
     local env = {}
     for _, from in ipairs { self.folder.env, self.env } do
         for name, value in pairs(from) do
@@ -220,6 +220,17 @@ local function settings_of(self)
         end
     end
     return env
+end
+
+--- host.lua's. What a flow keeps nothing of is kept all the same: a test wants to see it.
+local function settings_of(self)
+    local settings = {}
+    for name, value in pairs(self.folder.settings or {}) do
+        settings[name] = value
+    end
+    settings.record_all = "true"
+    settings.env = nil -- see env_of
+    return settings
 end
 
 -- what a test does ---------------------------------------------------------------------------------
@@ -292,7 +303,7 @@ end
 --- Each answer once: what was asked for again by the same step would be, so far.
 local no_memory = { of = function(_, _, ask) return ask() end }
 
----@param o table  folder { files, env }, mocks (lists of mocks, the one that wins first), env, now (unix s); replies:
+---@param o table  folder { files, env, settings }, mocks (lists of mocks, the one that wins first), env, now (unix s); replies:
 --- who remembers answers, see crash_steps
 function M.new(o)
     local self = setmetatable({
@@ -300,7 +311,7 @@ function M.new(o)
         replies = o.replies or no_memory,
     }, Host)
     self.options = {
-        files = files_of(self), env = settings_of(self), settings = { record_all = "true" }, natives = self.natives,
+        files = files_of(self), env = env_of(self), settings = settings_of(self), natives = self.natives,
         clock = { now = (o.now or M.START) * 1000 },
         upstream = function(call, world)
             return answer_call(self, call, world)

@@ -80,14 +80,16 @@ local function find_nothing(o, report, paths)
 end
 
 ---@param files table<string, string>   the folder
----@param o table   dir, env (name -> value), filter, now_us() (real time), write(text ...)
+---@param o table   dir, filter, now_us() (real time), write(text ...); of host.lua: env (name -> value), settings
+---(name -> text)
 ---@return integer failed
 function M.run(files, o)
     local report = report_module.new(o.dir:gsub("/+$", "") .. "/", o.write)
     local load = loader.new(function(text)
         report:note(text)
     end)
-    local folder, paths, started = { files = files, env = o.env }, test_files(files), o.now_us()
+    local folder = { files = files, env = o.env, settings = o.settings }
+    local paths, started = test_files(files), o.now_us()
     for _, file in ipairs(paths) do
         run_file(file, load, folder, report, o)
     end

@@ -87,12 +87,12 @@ function M.new(o)
     self.modules = { ["flowhost.core"] = self.core }
     self:enter()
     require "flowhost.boot"
-    if o.prepare then
-        o.prepare(self)
-    end
     local settings = { env = json.encode(o.env or {}), jit = "false", record_all = "false" }
     for name, value in pairs(o.settings or {}) do
         settings[name] = value
+    end
+    if o.prepare then
+        o.prepare(self)
     end
     self.problems = self:emit("load", o.files, settings)
     self:commit()
