@@ -33,6 +33,8 @@ local function parse_query(text)
     return query
 end
 
+M.parse_query = parse_query
+
 --- What a mock sees of a request.
 local function new_request(call)
     local headers = {}
@@ -282,9 +284,9 @@ function Host:now()
 end
 
 --- A call of the host's API: its answer as a table, or a failure that says what it said.
-function Host:api(method, path, body, headers)
+function Host:api(method, path, body, headers, query)
     local text = body ~= nil and assert(json.encode(body)) or ""
-    local request = self.world:request(method, path, { body = text, headers = headers })
+    local request = self.world:request(method, path, { body = text, headers = headers, query = query })
     self:rest()
     if not request.answered then
         return nil
@@ -303,8 +305,8 @@ end
 --- Each answer once: what was asked for again by the same step would be, so far.
 local no_memory = { of = function(_, _, ask) return ask() end }
 
----@param o table  folder { files, env, settings }, mocks (lists of mocks, the one that wins first), env, now (unix s); replies:
---- who remembers answers, see crash_steps
+---@param o table  folder { files, env, settings }, mocks (lists of mocks, the one that wins first), env, now (unix s);
+--- replies: who remembers answers, see crash_steps
 function M.new(o)
     local self = setmetatable({
         folder = o.folder, mocks = o.mocks, env = o.env or {}, requests = {}, problems = {}, natives = {},

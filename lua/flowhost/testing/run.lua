@@ -7,6 +7,7 @@
 --   requests    what the run sent: list of { method, url, path, query, headers, body, json, step, line }
 --   logs        list of { level, message }
 --   response    what ctx.response answered: { status, body, headers }, or nil
+--   journal     list of its entries, as GET /v1/runs/{id}/journal has them
 --   why         the sentence that says what it waits for
 
 local failure = require "flowhost.testing.failure"
@@ -92,6 +93,10 @@ function getters.why(run)
     return rawget(run, "host"):api("GET", path_of(run, "/why")).sentence
 end
 
+function getters.journal(run)
+    return rawget(run, "host"):api("GET", path_of(run, "/journal")).items
+end
+
 function getters.is_done(run)
     return DONE[view_of(run).status] == true
 end
@@ -162,6 +167,15 @@ end
 
 function Run:cancel(reason)
     return post(self, "/cancel", reason and { reason = reason })
+end
+
+--- A new run that begins with the steps of this one. What it asks of others is answered as this one was, unless
+--- o.allow_effects.
+---@param o table?  from, input, steps, data, allow_effects
+function Run:fork(o)
+    local host = rawget(self, "host")
+    local forked = host:api("POST", path_of(self, "/fork"), o)
+    return M.new(host, forked.id, rawget(self, "name"))
 end
 
 --- One line for a person.

@@ -128,12 +128,17 @@ end
 ---@param o { json: any, body: string?, headers: table?, query: table? }?
 local function http(suite, method, path, o)
     o = o or {}
-    local host = host_of(suite, "http")
+    local host, query = host_of(suite, "http"), o.query
+    if path:find "://" then -- a link that the flow made
+        local rest
+        path, rest = path:match "^%w+://[^/]*([^?]*)%??(.*)$"
+        query = query or host_module.parse_query(rest)
+    end
     local headers = {}
     for name, value in pairs(o.headers or {}) do
         headers[name:lower()] = tostring(value)
     end
-    local request = host.world:request(method, path, { headers = headers, query = o.query,
+    local request = host.world:request(method, path, { headers = headers, query = query,
         body = o.json ~= nil and assert(json.encode(o.json)) or o.body or "" })
     host:rest()
     local answered = request.answered
@@ -146,6 +151,17 @@ local function http(suite, method, path, o)
         status = answered.status, headers = answered.headers, body = answered.body,
         json = is_json and json.decode(answered.body) or nil, run = id and add_run(suite, host, id, path),
     }
+end
+
+--- The runs of the case's host, oldest first.
+---@param filter table<string, string>?  flow, status, tag
+local function runs(suite, filter)
+    local host, found = host_of(suite, "runs"), {}
+    local items = host:api("GET", "/v1/runs", nil, nil, filter).items
+    for i = #items, 1, -1 do
+        found[#found + 1] = run_module.new(host, items[i].id, items[i].flow)
+    end
+    return found
 end
 
 -- what the file defines ------------------------------------------------------------------------------
@@ -256,6 +272,7 @@ function M.api(suite)
         return crash_at_each_step(suite, name, input, script)
     end
     function api.http(method, path, o) return http(suite, method, path, o) end
+    function api.runs(filter) return runs(suite, filter) end
     function api.requests() return host_of(suite, "requests").requests end
     function api.now() return host_of(suite, "now"):now() end
     function api.advance(seconds) host_of(suite, "advance"):pass(seconds) end

@@ -60,6 +60,8 @@
 ---@field steps flowhost.test.Step[]  in order of their paths
 ---@field requests flowhost.test.Request[]
 ---@field logs { level: string, message: string }[]
+---@field journal table[]     as GET /v1/runs/{id}/journal
+---@field why string          what it waits for, in a sentence
 ---@field is_done boolean
 local Run = {}
 
@@ -88,6 +90,11 @@ function Run:cancel(reason) end
 ---@param id? string
 ---@return flowhost.test.Run
 function Run:signal(name, data, id) end
+
+---A new run that begins with the steps of this one.
+---@param o? table  as POST /v1/runs/{id}/fork
+---@return flowhost.test.Run
+function Run:fork(o) end
 
 ---@class flowhost.test.Http
 ---@field status? integer
@@ -145,9 +152,9 @@ function test.clock(seconds) end
 ---@return flowhost.test.Run
 function test.run(flow, input, o) end
 
----Calls a flow's own route, or the host's API.
+---Calls a flow's own route, a link that a flow made, or the host's API.
 ---@param method string
----@param path string
+---@param path string  or a whole url
 ---@param o? { json: any, body: string?, headers: table<string, any>?, query: table<string, string>? }
 ---@return flowhost.test.Http
 function test.http(method, path, o) end
@@ -158,6 +165,11 @@ function test.http(method, path, o) end
 ---@param input? flowhost.Json
 ---@param script? fun(run: flowhost.test.Run)  signals, time, recover; played anew after each crash
 function test.crash_at_each_step(flow, input, script) end
+
+---All runs of the case, also those that flows started, oldest first.
+---@param filter? { flow: string?, status: string?, tag: string? }
+---@return flowhost.test.Run[]
+function test.runs(filter) end
 
 ---All requests of the case, in order.
 ---@return flowhost.test.Request[]

@@ -345,6 +345,20 @@ describe("a flow's own route in a test", function()
     end)
 end)
 
+describe("the runs of a case", function()
+    it("are found, also those that a flow's request started", function()
+        passes(GET, case [[
+            test.mock_request("*", "*", test.served)
+            local run = test.run("a", "b")
+            local names = {}
+            for i, one in ipairs(test.runs()) do names[i] = one.flow end
+            test.equal(names, { "a", "b" })
+            test.equal(test.runs({ flow = "b" })[1].output, "from b")
+            test.equal(test.http("GET", "http://127.0.0.1:8080/b?x=1").json, "from b")
+        ]], { ["b.lua"] = "return { http = 'GET /b', run = function() return 'from b' end }" })
+    end)
+end)
+
 describe("a component in a test", function()
     local FLOW = [[return function(ctx, input)
         local ok, result = pcall(ctx.component, "c", input)
