@@ -189,7 +189,7 @@ end
 
 -- the folder ---------------------------------------------------------------------------------------
 
-local STUB = [[return function(ctx, input) return ctx.component(%q, input) end]]
+local STUB = [[return { on_error = "fail", run = function(ctx, input) return ctx.component(%q, input) end }]]
 
 --- The files without tests, and without what is mocked: a mocked component is one of the program, a mocked flow calls
 --- one.

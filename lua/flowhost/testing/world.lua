@@ -174,10 +174,10 @@ end
 
 local MAX_TURNS = 1000000
 
---- Lets everything happen that can while time stands still.
+--- Lets everything happen that can while time stands still. What is due now is.
 function World:rest()
     for _ = 1, MAX_TURNS do
-        if not is_busy(self) then
+        if not is_busy(self) and not self:fire_next(self.clock.now) then
             return
         end
     end
