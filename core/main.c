@@ -240,6 +240,16 @@ static int run(flowhost_config *config)
     return complain(rc, &error);
 }
 
+static int test(flowhost_config *config)
+{
+    flowhost_error error;
+    int rc = flowhost_test(config, &error);
+    if (rc < 0) {
+        return complain(rc, &error);
+    }
+    return rc > 0 ? EXIT_PROBLEMS : EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
     flowhost_error error;
@@ -259,6 +269,8 @@ int main(int argc, char **argv)
             code = check(config);
         } else if (strcmp(command, "run") == 0) {
             code = run(config);
+        } else if (strcmp(command, "test") == 0) {
+            code = test(config);
         } else {
             printf("flowhost %s\n", flowhost_version());
         }

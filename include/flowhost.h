@@ -108,6 +108,11 @@ FLOWHOST_API int flowhost_request(flowhost *host, const char *method, const char
                                   const char *body, size_t len, flowhost_on_answer on_answer,
                                   void *user);
 
+/* Runs the tests (NAME_test.lua) of the flows folder in setting "dir", those whose name contains setting "filter" if it is
+ * set: in memory, without network and data folder, on a clock of their own. Prints to stdout. Needs no host. Returns how
+ * many failed; none found is a failure too. */
+FLOWHOST_API int flowhost_test(const flowhost_config *config, flowhost_error *error);
+
 /* --- components in C --------------------------------------------------------------------------------- */
 
 /* A component that flows call by name: ctx.component(NAME, input). `input` is JSON, valid during the call. It sees to it

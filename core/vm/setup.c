@@ -134,14 +134,24 @@ int fh_setup_load(struct fh_vm *vm, const struct fh_pair *files, size_t file_cou
     return rc < 0 ? rc : ask.result;
 }
 
-int fh_setup_start(struct fh_vm *vm, struct fh_error *err)
-{
-    return fh_vm_call(vm, FH_EVENT_START, NULL, NULL, NULL, err);
-}
-
 static void take_count(lua_State *L, int index, void *arg)
 {
     ((struct ask *)arg)->result = (int)lua_tointeger(L, index);
+}
+
+int fh_setup_test(struct fh_vm *vm, const struct fh_pair *files, size_t file_count,
+                  const struct fh_pair *settings, size_t setting_count, struct fh_error *err)
+{
+    struct ask ask = {.pairs = files, .pair_count = file_count};
+    ask.settings = settings;
+    ask.setting_count = setting_count;
+    int rc = fh_vm_call(vm, FH_EVENT_TEST, push_load, take_count, &ask, err);
+    return rc < 0 ? rc : ask.result;
+}
+
+int fh_setup_start(struct fh_vm *vm, struct fh_error *err)
+{
+    return fh_vm_call(vm, FH_EVENT_START, NULL, NULL, NULL, err);
 }
 
 int fh_setup_drain(struct fh_vm *vm)

@@ -32,6 +32,11 @@ int fh_setup_load(struct fh_vm *vm, const struct fh_pair *files, size_t file_cou
                   const struct fh_pair *settings, size_t setting_count,
                   fh_setup_on_problem on_problem, void *arg, struct fh_error *err);
 
+/* Runs the tests of the flows folder in memory and prints to stdout; `settings` with "dir" and "filter". Returns how many
+ * failed, or a negative code. */
+int fh_setup_test(struct fh_vm *vm, const struct fh_pair *files, size_t file_count,
+                  const struct fh_pair *settings, size_t setting_count, struct fh_error *err);
+
 /* Takes up unfinished runs. */
 int fh_setup_start(struct fh_vm *vm, struct fh_error *err);
 

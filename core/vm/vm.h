@@ -37,6 +37,7 @@ struct fh_vm;
     X(FH_EVENT_SETUP, "setup")   /* what is asked, arguments: see setup.h */                       \
     X(FH_EVENT_LOAD, "load")     /* files, settings: returns what is wrong with them */            \
     X(FH_EVENT_START, "start")   /* shard begins: recover runs */                                  \
+    X(FH_EVENT_TEST, "test")     /* files, settings, "dir", "filter": returns how many failed */   \
     X(FH_EVENT_DRAIN, "drain")   /* stop intake; returns how many runs are still being worked on */
 
 enum fh_event {

@@ -82,6 +82,16 @@ core.on("start", function()
     require("flowhost.engine.admission").start()
 end)
 
+core.on("test", function(files, settings)
+    return require("flowhost.testing.runner").run(files, {
+        dir = settings.dir, filter = settings.filter, env = json.decode(settings.env), settings = settings,
+        now_us = core.timer.mono_us,
+        write = function(...)
+            io.stdout:write(...)
+        end,
+    })
+end)
+
 core.on("drain", function()
     require("flowhost.api").drain()
     return require("flowhost.engine.run").count_busy()

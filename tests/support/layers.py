@@ -48,6 +48,8 @@ LUA_MAY_REQUIRE["flow"] = LUA_MAY_REQUIRE["dialect"] | {"dialect"}
 LUA_MAY_REQUIRE["engine"] = LUA_MAY_REQUIRE["flow"] | {"flow"}
 LUA_MAY_REQUIRE["ctx"] = LUA_MAY_REQUIRE["tasks"] = LUA_MAY_REQUIRE["engine"] | {"engine"}
 LUA_MAY_REQUIRE["api"] = LUA_MAY_REQUIRE["cli"] = LUA_MAY_REQUIRE["ctx"] | {"ctx", "tasks"}
+LUA_MAY_REQUIRE["testing"] = LUA_MAY_REQUIRE["api"]
+LUA_MAY_WIRE = {"testing"}  # starts whole hosts of its own, in memory
 LUA_WITHOUT_C = LUA_PURE | {"dialect"}
 LUA_C_BINDING = re.compile(r"(host|flowhost\.core)(\..*)?$")
 
@@ -233,7 +235,8 @@ def check_require(layer, name, wiring):
         return None
     target = name.split(".")[1]
     if target not in LUA_MAY_REQUIRE:
-        return f"{layer} requires {name}, which wires all layers together" if name in wiring else None
+        is_refused = name in wiring and layer not in LUA_MAY_WIRE
+        return f"{layer} requires {name}, which wires all layers together" if is_refused else None
     if target == layer or target in LUA_MAY_REQUIRE[layer]:
         return None
     return f"{layer} may not require {target} ({name})"

@@ -7,14 +7,14 @@ local settings = require "flowhost.cli.settings"
 
 local M = {}
 
-local COMMANDS = { serve = true, check = true, run = true, version = true, help = true }
+local COMMANDS = { serve = true, check = true, run = true, test = true, version = true, help = true }
 
 local EPILOG = [[
 Settings come from, each winning over the one before: defaults, host.lua in the
 flows folder, FLOWHOST_* in the environment (FLOWHOST_MAX_BODY=1m), options.
 
-Exit codes: 0 ended as asked, 1 found problems (check) or the run did not succeed
-(run), 2 wrong usage, 3 could not start, 4 could not reach the host.]]
+Exit codes: 0 ended as asked, 1 found problems (check, test) or the run did not
+succeed (run), 2 wrong usage, 3 could not start, 4 could not reach the host.]]
 
 local function option_name(setting)
     return "--" .. setting:gsub("_", "-")
@@ -49,6 +49,10 @@ local function new_parser()
     run:option("--input", "The input as JSON.", "null"):argname "JSON"
     run:option("--dir", "The flows folder, when FILE lies deeper in it."):argname "DIR"
     add_settings(run)
+
+    local test = parser:command("test", "Run the tests beside the flows (NAME_test.lua), in memory.")
+    test:argument("dir", "Folder with the flows.")
+    test:argument("filter", "Only tests whose file or name contains it."):args "?"
 
     parser:command("version", "Print the version.")
     return parser
@@ -109,7 +113,7 @@ function M.parse(words)
     if not result then
         return nil, stop
     end
-    local options = { command = result.command, dir = result.dir, input = result.input }
+    local options = { command = result.command, dir = result.dir, input = result.input, filter = result.filter }
     for _, row in ipairs(settings.LIST) do
         local name = row[1]
         if result[name] ~= nil then

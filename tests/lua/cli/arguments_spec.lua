@@ -45,6 +45,14 @@ describe("the command line", function()
         assert.equal("flows", options.dir)
     end)
 
+    it("tests a folder", function()
+        local options = parse("test", "flows")
+        assert.same({ "test", "flows" }, { options.command, options.dir })
+        assert.is_nil(options.filter)
+        assert.equal("register", parse("test", "flows", "register").filter)
+        assert.matches("missing argument 'dir'", usage "test", 1, true)
+    end)
+
     it("runs a flow of its folder", function()
         for given, expected in pairs {
             ["flows/hello.lua"] = { "flows", "hello" }, ["./flows/hello.lua"] = { "flows", "hello" },

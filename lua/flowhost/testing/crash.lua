@@ -7,8 +7,8 @@
 --   · a request whose result was on disk is not sent again; one that was sent before is sent again as it was
 --   · the journal on disk is only ever added to
 
-local fake_store = require "support.fake_store"
-local world = require "support.world"
+local fake_store = require "flowhost.testing.fake_store"
+local world = require "flowhost.testing.world"
 
 local json = world.json
 
@@ -120,34 +120,70 @@ local function check_rest(where, again)
     end
 end
 
+--- What a run that died must hold to, in this order. Each is called with a life { where, first (the world that was
+--- played to its end), again (the world after the crash, at its end), count (batches of the first that were on disk),
+--- found (the journal then), run (as it is now), id, outcome (the first's) }.
+M.STRICT = {
+    function(life)
+        if outcome_of(life.run) ~= life.outcome then
+            fail(life.where, "ended as %s, not as %s", outcome_of(life.run), life.outcome)
+        end
+    end,
+    function(life)
+        local recorded = recorded_requests(life.found)
+        check_order(life.where, life.first, life.count, recorded)
+        check_calls(life.where, life.first, life.again, life.count, recorded)
+    end,
+    function(life)
+        check_journal(life.where, life.found, select(2, life.again:entries(life.id)))
+    end,
+    function(life)
+        check_rest(life.where, life.again)
+    end,
+}
+
+local function default_crash(from)
+    return { seconds_later = 100, is_reversed = not from.options.is_reversed }
+end
+
 --- The engine that finds the first `count` batches of `from` on disk and goes on to the end.
-local function go_on(where, from, count, first, o)
-    local id, outcome = o.id, o.outcome
-    local again = from:crash(count, { seconds_later = 100, is_reversed = not from.options.is_reversed, before_start =
-        function(self)
-            self.found = { self:entries(id) }
-        end })
-    local found = again.found[2]
-    again:settle()
-    local run = again:run(id)
-    if outcome_of(run) ~= outcome then
-        fail(where, "ended as %s, not as %s", outcome_of(run), outcome)
+local function go_on(o, where, from, count, first, run)
+    local found
+    local options = (o.crash or default_crash)(from)
+    options.before_start = function(self)
+        found = select(2, self:entries(run.id))
+        if o.on_found then
+            o.on_found(self, found, run.id)
+        end
     end
-    local recorded = recorded_requests(found)
-    check_order(where, first, count, recorded)
-    check_calls(where, first, again, count, recorded)
-    check_journal(where, found, select(2, again:entries(id)))
-    check_rest(where, again)
+    local again = from:crash(count, options)
+    if o.go_on then
+        o.go_on(again, run.id)
+    else
+        again:settle()
+    end
+    local life = { where = where, first = first, again = again, count = count, found = found, id = run.id,
+        run = again:run(run.id), outcome = run.outcome }
+    for _, check in ipairs(o.checks or M.STRICT) do
+        check(life)
+    end
     return again
 end
 
---- Plays the flow, then dies after each batch. Returns the first world, the answer, and how often it died.
----@param o table  what world.new takes, and flow, input
+--- Plays the flow, then dies after each batch. Returns the first world, what `play` returned, and how often it died.
+---@param o table  what world.new takes, flow, input; play(world) -> request, instead of starting the flow and letting
+--- all happen; crash(from) -> options of World:crash; go_on(world, id), instead of letting all happen after a crash;
+--- on_found(world, entries, id): before a run that was found goes on; checks, instead of STRICT
 function M.at_each_step(o)
     local first = world.new(o)
     local before = first:applied()
-    local request = first:play(o.flow, o.input)
-    check_rest("first life", first)
+    local request
+    if o.play then
+        request = o.play(first)
+    else
+        request = first:play(o.flow, o.input)
+        check_rest("first life", first)
+    end
     local id = first:ids()[1]
     if not id then
         return first, request, 0
@@ -159,12 +195,12 @@ function M.at_each_step(o)
         local where = ("batch %d of %d"):format(count - before, first:applied() - before)
         local on_disk = fake_store.new(first.store.log, count)
         if on_disk.tables[on_disk.ids.runs][bytes] then
-            local again = go_on(where, first, count, first, run)
+            local again = go_on(o, where, first, count, first, run)
             deaths = deaths + 1
             -- and once more, half way through what was left
             local half = math.floor((count + again:applied()) / 2)
             if half > count then
-                go_on(where .. ", then " .. (half - before), again, half, again, run)
+                go_on(o, where .. ", then " .. (half - before), again, half, again, run)
                 deaths = deaths + 1
             end
         else

@@ -2,13 +2,16 @@
 -- A whole engine in memory: `world.new { files = { ["a.lua"] = text } }` loads the folder and recovers, as a shard
 -- does. Several may live side by side (shards, or before and after a crash): each has module tables of its own.
 --
---   upstream(call) -> status, headers, body | code, detail | nil (no answer)    what `settle` answers calls with
+--   upstream(call, world) -> status, headers, body | code, detail | nil (no answer) | false (not yet, but something was
+--     begun)    what `settle` answers calls with
 --   is_reversed: the newest call first   answers_together: all open calls before the next commit
---   before_start(world): after the folder is loaded, before runs are recovered
+--   prepare(world): before the folder is loaded   before_start(world): after that, before runs are recovered
 
-local fake_core = require "support.fake_core"
-local fake_store = require "support.fake_store"
-local json = require "support.json"
+local fake_core = require "flowhost.testing.fake_core"
+local fake_store = require "flowhost.testing.fake_store"
+local parts = require "flowhost.testing.parts"
+
+local json = parts.json
 
 local M = {}
 
@@ -20,16 +23,25 @@ M.json = json
 local current
 
 local function is_ours(name)
-    return name:find "^flowhost%." ~= nil
+    return name:find "^flowhost%." ~= nil and not name:find "^flowhost%.testing%."
 end
 
 -- Each engine runs the module files anew, but they are read and compiled once.
 local chunks = {}
 
+--- Past this loader: what the next one finds.
+local function find_chunk(name)
+    for i = 3, #package.loaders do
+        local chunk = package.loaders[i](name)
+        if type(chunk) == "function" then
+            return chunk
+        end
+    end
+end
+
 table.insert(package.loaders, 2, function(name)
     if is_ours(name) and not chunks[name] then
-        local path = package.searchpath(name, package.path)
-        chunks[name] = path and assert(loadfile(path))
+        chunks[name] = find_chunk(name)
     end
     return chunks[name]
 end)
@@ -80,6 +92,9 @@ function M.new(o)
     for name, value in pairs(o.settings or {}) do
         settings[name] = value
     end
+    if o.prepare then
+        o.prepare(self)
+    end
     self.problems = self:emit("load", o.files, settings)
     self:commit()
     if o.before_start then
@@ -90,7 +105,8 @@ function M.new(o)
 end
 
 --- The engine after a crash: same folder, a store that holds the first `count` batches (default: all).
----@param o { files: table?, seconds_later: number?, upstream: function? }?
+---@param o { files: table?, seconds_later: number?, upstream: function?, is_at_commit: boolean? }?  is_at_commit: the
+--- clock goes on where the last batch was committed, not where this world stands
 function World:crash(count, o)
     o = o or {}
     local options = {}
@@ -100,8 +116,10 @@ function World:crash(count, o)
     for name, value in pairs(o) do
         options[name] = value
     end
-    options.store = fake_store.new(self.store.log, count or #self.store.log)
-    options.clock = { now = self.clock.now + (o.seconds_later or 0) * 1000 }
+    count = count or #self.store.log
+    options.store = fake_store.new(self.store.log, count)
+    local died_at = o.is_at_commit and count > 0 and self.store.log[count].time or self.clock.now
+    options.clock = { now = died_at + (o.seconds_later or 0) * 1000 }
     options.seed = (self.options.seed or 1) + 1000
     options.peers = {}
     return M.new(options)
@@ -116,8 +134,10 @@ local function answer_calls(self)
     end
     local is_any = false
     for i = first, last, by do
-        local status, headers, body = self.upstream(open[i])
-        if status and open[i].is_open then
+        local status, headers, body = self.upstream(open[i], self)
+        if status == false then
+            is_any = true
+        elseif status and open[i].is_open then
             self:answer(open[i], status, headers, body)
             is_any = true
             if not self.options.answers_together then
@@ -137,8 +157,8 @@ local function is_busy(self)
     return false
 end
 
---- Lets the first timer of all shards fire; false when there is none.
-local function pass_time(self)
+--- Lets the first timer of all shards fire, if it is due by `till` (default: whenever); false when there is none.
+function World:fire_next(till)
     local first
     for _, shard in pairs(self.peers) do
         local timer = shard:next_timer()
@@ -146,21 +166,43 @@ local function pass_time(self)
             first = timer
         end
     end
-    if first then
-        first.fake:advance(math.max(0, first.due - self.clock.now))
+    if not first or (till and first.due > till) then
+        return false
     end
-    return first ~= nil
+    first.fake:fire(first)
+    return true
+end
+
+local MAX_TURNS = 1000000
+
+--- Lets everything happen that can while time stands still. What is due now is.
+function World:rest()
+    for _ = 1, MAX_TURNS do
+        if not is_busy(self) and not self:fire_next(self.clock.now) then
+            return
+        end
+    end
+    error "the world does not come to rest"
 end
 
 --- Lets everything happen that can, on all shards, until nothing waits but what has no answer. Time passes from timer
 --- to timer.
 function World:settle()
-    for _ = 1, 1000000 do
-        if not is_busy(self) and not pass_time(self) then
+    for _ = 1, MAX_TURNS do
+        if not is_busy(self) and not self:fire_next() then
             return
         end
     end
     error "the world does not come to rest"
+end
+
+--- Lets `ms` pass on all shards, and everything happen meanwhile.
+function World:pass(ms)
+    local till = self.clock.now + ms
+    repeat
+        self:rest()
+    until not self:fire_next(till)
+    self.clock.now = math.max(self.clock.now, till)
 end
 
 --- As many shards over one store, by number from 0.

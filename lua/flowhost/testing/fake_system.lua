@@ -121,7 +121,13 @@ end
 function M.new(o)
     local state = o.seed % 2147483646 + 1
     local function random(count)
-        local bytes = {}
+        local bytes, key = {}, o.random_key and o.random_key()
+        if key then
+            for i = 1, count do
+                bytes[i] = char(hash32(key, i) % 256)
+            end
+            return table.concat(bytes)
+        end
         for i = 1, count do
             state = state * 16807 % 2147483647
             bytes[i] = char(math.floor(state / 65536) % 256)

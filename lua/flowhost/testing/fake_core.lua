@@ -4,47 +4,14 @@
 --
 --   fake.store, fake.calls (requests sent, in order), fake.log (lines), fake.faults (name -> how often passed)
 
-local fake_store = require "support.fake_store"
-local fake_system = require "support.fake_system"
-local json = require "support.json"
+local fake_store = require "flowhost.testing.fake_store"
+local fake_system = require "flowhost.testing.fake_system"
+local parts = require "flowhost.testing.parts"
+
+local json = parts.json
 
 local M = {}
 M.__index = M
-
-local function is_flow_source(source)
-    return source:sub(1, 1) == "@" and not source:find("flowhost/", 1, true)
-end
-
-local flow = {}
-
-local function finish(co, ok, ...)
-    if not ok then
-        return "error", (...), nil
-    end
-    return coroutine.status(co) == "suspended" and "yield" or "end", ...
-end
-
-function flow.resume(co, ...)
-    return finish(co, coroutine.resume(co, ...))
-end
-
-flow.resume_more = flow.resume
-
-function flow.is_over_budget()
-    return false
-end
-
-function flow.line()
-    for level = 2, 20 do
-        local info = debug.getinfo(level, "Sl")
-        if not info then
-            return ""
-        elseif is_flow_source(info.source) then
-            return info.source:sub(2) .. ":" .. info.currentline
-        end
-    end
-    return ""
-end
 
 -- timers -------------------------------------------------------------------------------------------
 
@@ -78,6 +45,11 @@ local function bind_timer(fake)
     }
 end
 
+--- Calls fn when `ms` have passed: something outside of the host takes time.
+function M:after(ms, fn)
+    self.core.timer.start(ms, 0).fn = fn
+end
+
 --- The timer that is due first, or nil.
 function M:next_timer()
     local first
@@ -89,6 +61,16 @@ function M:next_timer()
     return first
 end
 
+--- Lets time pass up to a timer and fires it.
+function M:fire(timer)
+    self.clock.now = math.max(self.clock.now, timer.due)
+    self.timers[timer] = nil
+    if timer.fn then
+        return timer.fn()
+    end
+    self:emit("timer", timer.token)
+end
+
 --- Lets `ms` pass; timers fire in order, each at its own time. A spec that has set clock.now lets 0 ms pass, then
 --- what is due by the new time fires.
 function M:advance(ms)
@@ -98,9 +80,7 @@ function M:advance(ms)
         if not timer or timer.due > till then
             break
         end
-        self.clock.now = math.max(self.clock.now, timer.due)
-        self.timers[timer] = nil
-        self:emit("timer", timer.token)
+        self:fire(timer)
     end
     self.clock.now = till
 end
@@ -135,6 +115,7 @@ local function bind_client(fake)
                 call[name] = value
             end
             fake.calls[#fake.calls + 1] = call
+            fake.on_effect(call, fake)
             return call
         end,
     }
@@ -290,8 +271,17 @@ local function bind_native(fake)
             return names
         end,
         call = function(name, input, token)
-            local code, text = fake.natives[name](input)
-            fake.mail[#fake.mail + 1] = { "native", token, code, text }
+            local call = { name = name, input = input, at = #fake.store.log }
+            local function done(code, text)
+                call.answered_at = #fake.store.log
+                fake.mail[#fake.mail + 1] = { "native", token, code, text }
+            end
+            fake.native_calls[#fake.native_calls + 1] = call
+            fake.on_effect(call, fake)
+            local code, text = fake.natives[name](input, done, call)
+            if code or text then
+                done(code, text)
+            end
         end,
     }
 end
@@ -317,7 +307,13 @@ end
 
 --- Commits what is queued and tells the engine; returns whether there was anything.
 function M:commit()
-    local events = self.store:commit()
+    local events, log = self.store:commit(), self.store.log
+    for i = #log, 1, -1 do
+        if log[i].time then
+            break
+        end
+        log[i].time = self.clock.now
+    end
     for _, event in ipairs(events) do
         event.owner:emit("commit", event.token, event.code)
     end
@@ -332,22 +328,30 @@ end
 
 function M.enter() end
 
----@param o table?  store, clock { now = ms }, seed, shard, shards, natives (name -> fn(input) -> code, text), peers
+local function ignore() end
+
+---@param o table?  store, clock { now = ms }, seed, shard, shards, peers
+---  natives: name -> fn(input, done, call) -> code, text, or nothing when done(code, text) is called later
+---  on_effect(call, fake): a request or a component has left
+---  random_key(fake) -> text?: random bytes that hang on it alone
 function M.new(o)
     o = o or {}
     local fake = setmetatable({
         store = o.store or fake_store.new(), clock = o.clock or { now = 1700000000000 }, shard = o.shard or 0,
         natives = o.natives or {}, peers = o.peers or {}, handlers = {}, timers = {}, last_timer = 0, calls = {},
-        mail = {}, log = {}, faults = {},
+        mail = {}, log = {}, faults = {}, native_calls = {}, on_effect = o.on_effect or ignore,
     }, M)
     fake.peers[fake.shard] = fake
     fake.core = {
-        json = json, flow = flow, store = fake.store:bind(fake), timer = bind_timer(fake), client = bind_client(fake),
-        native = bind_native(fake), shard = bind_shard(fake), http = {},
+        json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
+        client = bind_client(fake), native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
             on_fault = function(name)
                 fake.faults[name] = (fake.faults[name] or 0) + 1
+            end,
+            random_key = o.random_key and function()
+                return o.random_key(fake)
             end,
         },
         on = function(event, fn)

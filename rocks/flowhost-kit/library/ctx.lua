@@ -1,0 +1,208 @@
+---@meta flowhost.ctx
+-- SPDX-License-Identifier: MIT
+-- What flows call through ctx, for lua-language-server. docs/reference/ctx.md says more of each. All times are seconds.
+
+---JSON: nil, boolean, number, string, or a table of these (keys 1..n: an array, else texts).
+---@alias flowhost.Json nil|boolean|number|string|table
+
+---What ctx raises and `pcall` catches; prints as "CODE: message".
+---@class flowhost.Error
+---@field code string       a stable name: "TIMEOUT", "HTTP_STATUS", or the flow's own
+---@field message string    a sentence for a person
+---@field retryable? boolean  trying again may help
+---@field step? string      path of the step that raised it, e.g. "2.1"
+---@field status? integer   of the HTTP answer that was the reason
+---@field data? any         what came with it, e.g. the body of that answer
+
+---@class flowhost.Auth
+---@field user string
+---@field pass string
+
+---@class flowhost.Request
+---@field url string              http:// or https://
+---@field method? string          default POST with a body, else GET
+---@field query? table<string, any>|string   added to the url; a list gives a name several times
+---@field headers? table<string, any>  one line each, 90 at most
+---@field header? table<string, any>   the same as headers
+---@field json? any               body: this value as JSON
+---@field form? table<string, any>  body: url-encoded
+---@field body? string|table      body: text as it is, a table as JSON
+---@field auth? flowhost.Auth     basic authentication
+---@field bearer? string          Authorization: Bearer ...
+---@field timeout? number         seconds for the whole call; default 30
+---@field responseType? "json"|"text"  default: what Content-Type says
+---@field onlyData? boolean       default true; false returns a flowhost.Answer instead of the body
+---@field raise? boolean          whether a status of 400 and above is an error; default: as onlyData
+---@field follow? integer         redirects to follow; default 0
+---@field max_bytes? integer      largest body of the answer; default 8388608
+
+---What ctx.request returns with onlyData = false.
+---@class flowhost.Answer
+---@field status integer
+---@field headers table<string, string>  names in lower case, repeated ones joined by ", "
+---@field header table<string, string>   the same as headers
+---@field cookies table<string, string>
+---@field data any                the body, decoded when it is JSON
+
+---@class flowhost.RunInfo
+---@field id string           26 characters
+---@field flow string
+---@field version string
+---@field started_at number   unix seconds
+
+---@class flowhost.Log
+---@field debug fun(...: any)
+---@field info fun(...: any)
+---@field warn fun(...: any)
+---@field error fun(...: any)
+
+---@class flowhost.Ctx
+---@field run flowhost.RunInfo           about this run
+---@field env table<string, string|number|boolean>  values of `env` in host.lua
+local ctx = {}
+
+---An HTTP call as a step, sent once all that was recorded is on disk.
+---Raises HTTP_STATUS, NETWORK, TIMEOUT, TLS, TOO_LARGE, NOT_JSON, INVALID.
+---@param o flowhost.Request
+---@return any body  decoded when it is JSON, else text; nil when empty; a flowhost.Answer with onlyData = false
+function ctx.request(o) end
+
+---Runs fn once and records its result under a name. Verbs called inside are nested steps.
+---Raises what fn raises, and NOT_JSON.
+---@generic T
+---@param name string
+---@param fn fun(): T
+---@return T
+function ctx.step(name, fn) end
+
+---Calls components/NAME.lua, or a component of the embedding program, as a step.
+---Raises NOT_FOUND, NOT_JSON, and what the component raises.
+---@param name string
+---@param input? flowhost.Json
+---@return any
+function ctx.component(name, input) end
+
+---Runs the functions at the same time; as many results as functions, in order. At most 100,000.
+---@param functions (fun(): any)[]
+---@return any ...
+function ctx.all(functions) end
+
+---Runs fn(item, index) for each entry at the same time; the results in order, nil as ctx.json.null. At most 100,000.
+---@generic T, R
+---@param list T[]
+---@param fn fun(item: T, index: integer): R
+---@param o? { concurrency: integer }  how many at a time; default all
+---@return R[]
+function ctx.map(list, fn, o) end
+
+---Waits; what is recorded is when it is due, so a restart does not begin the wait anew.
+---@param seconds number  0 to 1e10, fractions allowed
+function ctx.sleep(seconds) end
+
+---The time, recorded.
+---@return number seconds  unix time with a fraction
+function ctx.now() end
+
+---A random number from a good source, recorded: 0 <= x < 1; with n, 1 to n; with m and n, m to n.
+---@param m? integer
+---@param n? integer
+---@return number
+function ctx.random(m, n) end
+
+---A random UUID (version 4), recorded.
+---@return string  32 upper-case hex digits
+function ctx.uuid() end
+
+---Ends the run now as `broken`. No pcall catches it.
+---@param reason? string
+function ctx.stop(reason) end
+
+---The same as ctx.stop.
+ctx["break"] = ctx.stop
+
+---Ends the run now as `failed` with this code. No pcall catches it.
+---@param code string
+---@param message? string
+function ctx.fail(code, message) end
+
+---Answers the caller now, once all that was recorded is on disk; the run goes on. Only the first counts.
+---@param body? flowhost.Json
+---@param o? { status: integer?, headers: table<string, any>? }  status 200 to 599, default 200
+function ctx.response(body, o) end
+
+---The run's id.
+---@return string  26 characters
+function ctx.trx() end
+
+---The trace id: the caller's, or made up.
+---@return string
+function ctx.logId() end
+
+---Values of the whole run, seen by all its branches and components.
+ctx.data = {}
+
+---Keeps a value, as a step.
+---@param key string
+---@param value flowhost.Json
+function ctx.data.store(key, value) end
+
+---A value that was stored, as a step; nil when there is none.
+---@param key string
+---@return any
+function ctx.data.load(key) end
+
+---Lines in the host's log, kept with the run too. Tables are written as JSON.
+---@type flowhost.Log
+ctx.log = {}
+
+---A line of level debug.
+---@param ... any
+function ctx.log.debug(...) end
+
+---A line of level info.
+---@param ... any
+function ctx.log.info(...) end
+
+---A line of level warn.
+---@param ... any
+function ctx.log.warn(...) end
+
+---A line of level error.
+---@param ... any
+function ctx.log.error(...) end
+
+---JSON, without a step. Errors raise INVALID.
+ctx.json = {}
+
+---@type userdata  JSON's null inside of tables
+ctx.json.null = nil
+
+---JSON text of a value, keys sorted.
+---@param value any
+---@return string
+function ctx.json.encode(value) end
+
+---The value of JSON text; integers beyond 2^53 as 64-bit integers.
+---@param text string
+---@return any
+function ctx.json.decode(text) end
+
+---Marks a table as an array, so that an empty one is [].
+---@generic T
+---@param list? T[]
+---@return T[]
+function ctx.json.array(list) end
+
+---Base64, without a step. Errors raise INVALID.
+ctx.base64 = {}
+
+---@param bytes string
+---@return string
+function ctx.base64.encode(bytes) end
+
+---Either alphabet, with or without padding.
+---@param text string
+---@return string bytes
+function ctx.base64.decode(text) end
+
+return ctx
