@@ -44,7 +44,7 @@ function M.send_run(request, run, flow_name)
     if err.code == "DISK_FULL" then
         headers = { "Retry-After", "5" }
     end
-    local status = BY_CODE[err.code] or err.step and BY_CODE_OF_STEP[err.code] or 500
+    local status = run.status == "timed_out" and 504 or BY_CODE[err.code] or err.step and BY_CODE_OF_STEP[err.code] or 500
     M.send(request, status, err.code, detail, {
         run = not run.was_refused and run.id or nil, step = err.step, instance = flow_name, headers = headers,
     })

@@ -25,7 +25,9 @@ local function stop(reason)
         error_object.raise("INVALID", "ctx.stop: the reason must be text")
     end
     reason = reason == nil and "" or tostring(reason)
-    step.current_fiber("stop")
+    if step.current_fiber("stop").run.is_undoing then
+        error_object.raise("BROKEN", "a compensation cannot end the run: " .. reason)
+    end
     step.halt(function(run)
         run_module.stop(run, reason)
     end)
@@ -38,7 +40,9 @@ local function fail(code, message)
         error_object.raise("INVALID", "ctx.fail: the message must be text")
     end
     local err = error_object.new(code, message == nil and code or tostring(message))
-    step.current_fiber("fail")
+    if step.current_fiber("fail").run.is_undoing then
+        error(err, 0)
+    end
     step.halt(function(run)
         run_module.fail(run, err)
     end)

@@ -50,11 +50,17 @@ end
 
 local function page(run, input, number, after)
     return effect.run("bulk", ("%s page %d"):format(input.verb, number), after or "", function(_, done)
-        -- runs that began after this one are none of its business, and neither is it itself
-        local from = after and system.id_bytes(after) or run.bytes
+        -- runs that began after this one are none of its business: ids begin with 6 bytes of time
+        local from = after and system.id_bytes(after) or system.u64(run.created + 1):sub(3)
         local found, last, detail = listing.page(input.filter, PAGE, from)
         if not found then
             return done(nil, error_object.new(last, detail))
+        end
+        for i, bytes in ipairs(found) do
+            if bytes == run.bytes then
+                table.remove(found, i)
+                break
+            end
         end
         act_on(input, found, last and system.id_text(last), done)
     end)

@@ -103,10 +103,11 @@ local function act_call(flow, input)
         local stop = timeout_of(current)
         local is_told, child = look(current)
         if not is_told and not child then
-            start(parent, current.own, true, wait_in_memory(current))
+            child = start(parent, current.own, true, wait_in_memory(current))
         elseif not is_told and child.waiters then
             child.waiters[#child.waiters + 1] = wait_in_memory(current)
         end
+        current.keeps_in_memory = not is_told and child.waiters and run_module.is_unwritten(child)
         return function()
             parent.calls[current.own.id] = nil
             if stop then

@@ -129,6 +129,8 @@ local function take(fiber, effect, text, value)
     effect.is_over = true
     if run.status == "waiting" then
         parking.unpark(run)
+    elseif effect.keeps_in_memory then
+        parking.consider(run)
     end
     fault "engine.effect.done"
     if text then
@@ -173,6 +175,14 @@ function M.play(run)
     until not ready or run.is_over
 end
 
+local function play_soon(run)
+    token.owner = run
+    timer.start(0, token.new(function()
+        M.play(run)
+    end))
+    token.owner = nil
+end
+
 --- What comes while a fiber of the run is being resumed has to wait for its turn: branches go on one after the other, in
 --- an order that a replay repeats.
 local function on_done(fiber, effect, text, value)
@@ -182,6 +192,9 @@ local function on_done(fiber, effect, text, value)
     elseif fiber_module.is_in_turn() then
         run.ready = run.ready or {}
         run.ready[#run.ready + 1] = { effect = effect, text = text, value = value }
+        if fiber_module.active_run ~= run then
+            play_soon(run) -- it came within another run's turn
+        end
         return
     end
     run.guarded(run, finish, fiber, effect, text, value)

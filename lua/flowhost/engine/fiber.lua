@@ -20,7 +20,10 @@ local mono_us = core.timer.mono_us
 local MAX_DEPTH = 100
 local depth = 0 -- of resumes inside each other: all of them share one budget of processor time
 
-local M = { current = nil }
+local M = {
+    current = nil,
+    active_run = nil, -- of the innermost fiber that is being resumed
+}
 
 local TAG = {}
 
@@ -139,9 +142,10 @@ function M.resume(fiber, ...)
     end
     local run = fiber.run
     local began = depth == 0 and mono_us()
-    depth = depth + 1
+    local outer = M.active_run
+    depth, M.active_run = depth + 1, run
     local ok, raised = pcall(run_until_waiting, fiber, ...)
-    depth = depth - 1
+    depth, M.active_run = depth - 1, outer
     if began then
         run.lua_us = run.lua_us + (mono_us() - began)
     end

@@ -27,6 +27,7 @@ local M = {
 local queue, head, tail = {}, 1, 0
 local considered = 0 -- runs in it that are not over
 local handle, armed  -- of the timer
+local is_hurried = false -- it was armed while there were too many runs
 
 local function is_recorded(run)
     return run.durable ~= "never" and not run.is_held_back
@@ -40,7 +41,13 @@ end
 local review
 
 local function arm()
+    if handle and not is_hurried and M.count_live() > M.hot_runs then
+        token.drop(armed)
+        handle:stop()
+        handle = nil
+    end
     if not handle and head <= tail then
+        is_hurried = M.count_live() > M.hot_runs
         armed = token.new(review)
         handle = timer.start(wait_ms(), armed)
     end
@@ -121,8 +128,20 @@ local function park(run)
     return true
 end
 
+--- Whether it waits, and for nothing that only memory knows of.
+local function can_wait(run)
+    local has_wait = false
+    for effect in pairs(run.effects or {}) do
+        if effect.keeps_in_memory then
+            return false
+        end
+        has_wait = has_wait or effect.is_wait
+    end
+    return has_wait
+end
+
 local function can_park(run)
-    return run.busy == 0 and not run.is_over and run.status == "running" and not run.suspending and not run.ready
+    return run.busy == 0 and can_wait(run) and not run.is_over and run.status == "running" and not run.suspending and not run.ready
         and not run.is_in_flight and #run.durable_waiters == 0
 end
 
@@ -143,7 +162,7 @@ function review()
                     ok = park(run)
                 end)
             end
-            if not ok and not run.is_over and M.has_wait(run) then
+            if not ok and not run.is_over and can_wait(run) then
                 M.consider(run)
             end
         end
@@ -152,15 +171,6 @@ function review()
         queue, head, tail = {}, 1, 0
     end
     arm()
-end
-
-function M.has_wait(run)
-    for effect in pairs(run.effects or {}) do
-        if effect.is_wait then
-            return true
-        end
-    end
-    return false
 end
 
 --- Something happens in a run that is parked or being parked: it is a running one again, with its next batch.

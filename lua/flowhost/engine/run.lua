@@ -110,6 +110,15 @@ function M.is_unwritten(run)
     return (run.durable == "never" and not run.is_summary) or run.is_held_back or false
 end
 
+--- A run without a journal leaves its row, if that is asked for.
+local function summarize(run)
+    run.is_summary = true
+    run.trace_id = run.trace_id or M.new_trace_id()
+    run.input_json = json.encode_stored(run.input == nil and json.null or run.input)
+    run.pending, run.durable_waiters = {}, {}
+    run.has_more = run.has_more or run.parent ~= nil
+end
+
 --- The flow's own values are garbage from now on, though something may still hold the run.
 local function forget_flow(run)
     run.root, run.defers, run.journal, run.data, run.inbox, run.calls, run.signal_waits = nil, nil, nil, nil, nil, nil, nil
@@ -203,7 +212,7 @@ local function finish_ok(run, value)
 end
 
 function M.suspend(run, err)
-    if run.ending and run.root and run.root.is_lost and not run.is_undoing then
+    if run.ending ~= nil and not run.is_undoing then
         return M.end_without_undo(run, err)
     end
     run.error = err
@@ -216,7 +225,15 @@ function M.suspend(run, err)
     close(run, "suspended")
 end
 
+--- Whether the run replays what it did, to be ended otherwise: how it wanted to end itself does not count any more.
+local function is_being_ended(run)
+    return run.ending ~= nil and not run.is_undoing
+end
+
 function M.fail(run, err)
+    if is_being_ended(run) then
+        return
+    end
     run.error = err
     end_with(run, "failed")
 end
@@ -230,6 +247,9 @@ function M.fail_or_suspend(run, err)
 end
 
 function M.stop(run, reason)
+    if is_being_ended(run) then
+        return
+    end
     run.reason = reason
     run.error = error_object.new("BROKEN", reason ~= "" and reason or "the flow ended the run")
     close(run, "broken")
@@ -323,10 +343,21 @@ local function on_batch_failed(run, raised)
     end)
 end
 
+--- What the run that this one was forked from got at the same step; nil when it never came to it.
+local function stub_of(run, effect)
+    if not run.stubs then
+        local entries = journal.load(system.id_bytes(run.forked_from.run))
+        run.stubs = journal.index(entries or {})
+    end
+    local entry = run.stubs[effect.path]
+    local is_same = entry and entry.kind == effect.kind and entry.name == effect.name
+    return is_same and (entry.state == "k" or entry.state == "e") and entry or nil
+end
+
 --- What every run begins with; a run of its own makes a table only when it needs one, for most never do.
 local class = { __index = {
     status = "running", attempt = 1, recorded = 0, submitted = 0, durable_mark = 0, next_chunk = 0, busy = 0,
-    lua_us = 0, commit_us = 0, is_row_dirty = false, hold_to_end = hold_to_end, on_commit_failed = on_commit_failed, on_batch_failed = on_batch_failed,
+    lua_us = 0, commit_us = 0, is_row_dirty = false, hold_to_end = hold_to_end, stub_of = stub_of, on_commit_failed = on_commit_failed, on_batch_failed = on_batch_failed,
     suspend = M.suspend, fail_or_suspend = M.fail_or_suspend, guarded = guarded,
 } }
 

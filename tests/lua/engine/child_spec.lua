@@ -1,0 +1,140 @@
+-- SPDX-License-Identifier: MIT
+-- ctx.call and ctx.start.
+local world = require "support.world"
+
+local flow = world.flow
+
+local function new(parent, child, o, parent_options, child_options)
+    local given = { files = { ["a.lua"] = flow(parent, parent_options), ["b.lua"] = flow(child, child_options) },
+        settings = { park_after = "5" } }
+    for name, value in pairs(o or {}) do
+        given[name] = value
+    end
+    return world.new(given)
+end
+
+local function rest(w)
+    repeat until not w:commit()
+end
+
+--- id of the run of a flow
+local function run_of(w, name)
+    for _, id in ipairs(w:ids()) do
+        local run = w:run(id)
+        if run.flow == name then
+            return run
+        end
+    end
+end
+
+describe("ctx.call", function()
+    it("gives the child's output, its error with its code; parent and child name each other", function()
+        local w = new([[
+            local ok, err = pcall(ctx.call, "b", { fails = true })
+            return { ctx.call("b", { n = 2 }), ok, err.code, err.cause:match "flow b failed" }
+        ]], [[ if input.fails then ctx.fail("NO_LUCK", "none") end return input.n * 2 ]])
+        w:play "a"
+        assert.same({ 4, false, "NO_LUCK", "flow b failed" }, run_of(w, "a").output)
+        local parent, child = run_of(w, "a"), run_of(w, "b")
+        assert.same({ run = parent.id, step = "1" }, child.parent)
+        local by_path = w:entries(parent.id)
+        assert.equal("b", by_path["2"].name)
+        assert.equal(0, #w.store:keys(w.store.ids.alarms, ""))
+        assert.is_nil(w:next_timer())
+    end)
+
+    it("waits for years in no memory, and learns of the end over a restart", function()
+        local w = new([[ return ctx.call("b", 5) ]], [[ ctx.sleep(1000000) return input + 1 ]])
+        w:start "a"
+        rest(w)
+        w:advance(6000)
+        rest(w)
+        assert.equal(0, w:live_count())
+        assert.equal("waiting", run_of(w, "a").status)
+        local again = w:crash()
+        again:settle()
+        assert.equal(6, run_of(again, "a").output)
+        assert.equal(0, again:live_count())
+        assert.equal(0, #again.store:keys(again.store.ids.alarms, ""))
+    end)
+
+    it("of a flow that keeps no journal", function()
+        for _, durable in ipairs { "never", "on_error" } do
+            local w = new([[ return ctx.call("b", 5) ]], [[ ctx.sleep(1) return input + 1 ]], nil, nil,
+                ('durable = "%s"'):format(durable))
+            w:play "a"
+            assert.equal(6, run_of(w, "a").output)
+            assert.equal(1, #w:ids())
+        end
+    end)
+
+    it("cancels the child with the parent; a child of a cancelled branch, too", function()
+        local w = new([[ return ctx.call("b") ]], [[ ctx.wait "never" ]])
+        w:start "a"
+        rest(w)
+        w:request("POST", "/v1/runs/" .. run_of(w, "a").id .. "/cancel", { body = { reason = "stop" } })
+        w:settle()
+        assert.equal("cancelled", run_of(w, "a").status)
+        assert.equal("cancelled", run_of(w, "b").status)
+        w = new([[ return { ctx.race { function() return ctx.call("b") end, function() ctx.sleep(1) return 7 end } } ]],
+            [[ ctx.wait "never" ]])
+        w:start "a"
+        w:settle()
+        assert.same({ 7, 2 }, run_of(w, "a").output)
+        assert.equal("cancelled", run_of(w, "b").status)
+        assert.equal(0, #w.store:keys(w.store.ids.alarms, ""))
+    end)
+
+    it("ends with TIMEOUT, and the child is cancelled", function()
+        local w = new([[ local ok, e = pcall(ctx.call, "b", 1, { timeout = 60 }) return e.code ]], [[ ctx.wait "x" ]])
+        w:start "a"
+        w:settle()
+        assert.equal("TIMEOUT", run_of(w, "a").output)
+        assert.equal("cancelled", run_of(w, "b").status)
+    end)
+
+    it("may call itself, but not for ever; unknown flows and wrong input are errors", function()
+        local w = new([[ if input > 0 then return ctx.call("a", input - 1) + 1 end return 0 ]], "")
+        local request = w:play("a", 20)
+        assert.equal(20, request:json())
+        w = new([[ return ctx.call("a", 1) ]], "", nil, 'on_error = "fail"')
+        request = w:play("a", 1)
+        assert.equal("CALL_DEPTH", request:json().code)
+        w = new([[ return select(2, pcall(ctx.call, "nope")).code .. select(2, pcall(ctx.call, "b", {})).code ]], "", nil,
+            nil, 'request = { body = { x = { required = true } } }')
+        w:play "a"
+        assert.equal("NOT_FOUNDINPUT_INVALID", run_of(w, "a").output)
+    end)
+
+    it("starts the child once, wherever the process dies", function()
+        local w = new([[ return ctx.call("b", 1) ]], [[ return ctx.request { url = "http://u/x", json = input }.ok ]])
+        local before = w:applied()
+        w:play "a"
+        for count = before + 1, w:applied() do
+            local again = w:crash(count)
+            again:settle()
+            assert.equal(2, #again:ids(), "batch " .. count)
+            assert.equal("succeeded", run_of(again, "a").status)
+            assert.equal("succeeded", run_of(again, "b").status)
+            assert.equal(0, again:live_count())
+            assert.equal(0, #again.store:keys(again.store.ids.alarms, ""))
+        end
+    end)
+end)
+
+describe("ctx.start", function()
+    it("gives the id once the child is stored; the child goes its own way", function()
+        local w = new([[ return ctx.start("b", 3) ]], [[ ctx.sleep(100) return input ]])
+        w:start "a"
+        w:settle()
+        local child = run_of(w, "b")
+        assert.equal(child.id, run_of(w, "a").output)
+        assert.equal(3, child.output)
+        w = new([[ ctx.start("b", 3) ctx.wait "x" ]], [[ ctx.sleep(100) return input ]])
+        w:start "a"
+        rest(w)
+        w:request("POST", "/v1/runs/" .. run_of(w, "a").id .. "/cancel")
+        w:settle()
+        assert.equal("succeeded", run_of(w, "b").status)
+    end)
+end)

@@ -1,0 +1,393 @@
+-- SPDX-License-Identifier: MIT
+-- Suspend, recover with edits, dry runs, forks, compensations, the audit.
+local world = require "support.world"
+
+local flow = world.flow
+
+local function new(text, o, options)
+    local given = { files = { ["a.lua"] = flow(text, options) } }
+    for name, value in pairs(o or {}) do
+        given[name] = value
+    end
+    return world.new(given)
+end
+
+local function post(w, action, body, id)
+    local request = w:request("POST", ("/v1/runs/%s/%s"):format(id or w:ids()[1], action), { body = body or "" })
+    w:settle()
+    return request
+end
+
+local function audit(w)
+    return w:request("GET", "/v1/audit"):json().items
+end
+
+describe("ctx.suspend", function()
+    it("stops for a person and returns what recover gives", function()
+        local w = new [[ local v = ctx.suspend("CHECK", "please look") return { got = v } ]]
+        local request = w:play "a"
+        assert.equal(500, request.status)
+        assert.equal("CHECK", w:run().error.code)
+        assert.equal("please look", w:run().error.message)
+        assert.equal(202, post(w, "recover", { value = { a = 1 } }).status)
+        assert.same({ got = { a = 1 } }, w:run().output)
+    end)
+
+    it("without a value returns nil; no pcall catches it; on_error = fail suspends all the same", function()
+        local w = new([[ local ok, v = pcall(ctx.suspend, "CHECK") return { ok = ok, is_nil = v == nil } ]], nil,
+            'on_error = "fail"')
+        w:play "a"
+        assert.equal("suspended", w:run().status)
+        post(w, "recover")
+        assert.same({ ok = true, is_nil = true }, w:run().output)
+    end)
+
+    it("in a branch lets what the others have begun come to its end", function()
+        local w = new([[
+            return { ctx.all {
+                function() return ctx.request { url = "http://u/1", json = 1 }.n end,
+                function() return ctx.suspend("CHECK") end,
+            } }
+        ]], { upstream = function() return 200, nil, { n = 1 } end })
+        w:start "a"
+        while w:commit() do end
+        assert.equal("running", w:run().status)
+        w:settle()
+        assert.equal("suspended", w:run().status)
+        assert.equal(1, w:entries()["1.1.1"].value.n)
+        post(w, "recover", { value = 7 })
+        assert.same({ 1, 7 }, w:run().output)
+        assert.equal(1, #w.calls)
+    end)
+
+    it("survives restarts, twice", function()
+        local w = new [[ return { ctx.suspend("A"), ctx.suspend("B") } ]]
+        w:play "a"
+        w = w:crash()
+        post(w, "recover", { value = 1 })
+        assert.equal("B", w:run().error.code)
+        w = w:crash()
+        post(w, "recover", { value = 2 })
+        assert.same({ 1, 2 }, w:run().output)
+        assert.equal(3, w:run().attempt)
+    end)
+end)
+
+local STEPS = [[
+    local a = ctx.step("a", function() return ctx.request { url = "http://u/1", json = input }.n end)
+    ctx.data.store("sum", a)
+    local b = ctx.request { url = "http://u/2", json = { a } }.n
+    local c = ctx.request { url = "http://u/bad", json = { a, b } }.n
+    return { a, b, c, ctx.data.load "sum" }
+]]
+
+local function broken(call)
+    if call.url:find "bad" then
+        return 500, nil, { no = true }
+    end
+    return 200, nil, { n = tonumber(call.url:match "%d+$") }
+end
+
+describe("recover", function()
+    it("with the result of the step that failed", function()
+        local w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        post(w, "recover", { value = { n = 33 } })
+        assert.same({ 1, 2, 33, 1 }, w:run().output)
+        assert.equal(3, #w.calls)
+        local entry = audit(w)[1]
+        assert.equal("recover", entry.action)
+        assert.same({ n = 33 }, entry.after.value)
+        assert.equal("HTTP_STATUS", entry.before.error.code)
+    end)
+
+    it("with another result of an earlier step: what is recorded after it stays, its arguments are compared", function()
+        local w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        post(w, "recover", { steps = { ["3"] = { output = { n = 20 } } }, value = { n = 3 } })
+        assert.equal("DIVERGED", w:run().error.code) -- the failed request had been asked with { 1, 2 }
+        w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        w.upstream = function() return 200, nil, { n = 9 } end
+        post(w, "recover", { steps = { ["3"] = { output = { n = 20 } } } })
+        assert.same({ 1, 20, 9, 1 }, w:run().output)
+        assert.same({ n = 2 }, audit(w)[1].before.steps["3"])
+        local journal = w:request("GET", "/v1/runs/" .. w:ids()[1] .. "/journal"):json().items
+        local values = {}
+        for _, entry in ipairs(journal) do
+            if entry.path == "3" then
+                values[#values + 1] = entry.value.n
+            end
+        end
+        assert.same({ 2, 20 }, values)
+    end)
+
+    it("edits a step inside of one that had ended", function()
+        local w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        w.upstream = function() return 200, nil, { n = 9 } end
+        post(w, "recover", { steps = { ["1.1"] = { output = { n = 10 } } }, from = "2" })
+        assert.same({ 10, 9, 9, 10 }, w:run().output)
+    end)
+
+    it("from a step: that and all behind it run again", function()
+        local w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        w.upstream = function() return 200, nil, { n = 5 } end
+        post(w, "recover", { from = "1", input = { x = 2 } })
+        assert.same({ 5, 5, 5, 5 }, w:run().output)
+        assert.equal(6, #w.calls)
+        assert.equal('{"x":2}', w.calls[4].body)
+        assert.same({ x = 2 }, w:run().input)
+        assert.same({ x = 1 }, audit(w)[1].before.input)
+    end)
+
+    it("from a step in a branch leaves the other branches", function()
+        local w = new([[
+            local list = ctx.map({ 1, 2, 3 }, function(n)
+                return ctx.request { url = "http://u/" .. n, json = n }.n + ctx.request { url = "http://u/1" .. n, json = n }.n
+            end)
+            return { list, ctx.request { url = "http://u/bad", json = list }.n }
+        ]], { upstream = broken })
+        w:play "a"
+        local before = #w.calls
+        w.upstream = function() return 200, nil, { n = 100 } end
+        post(w, "recover", { from = "1.2.2" })
+        assert.same({ { 12, 102, 16 }, 100 }, w:run().output)
+        assert.equal(before + 2, #w.calls)
+    end)
+
+    it("with shared data, merged at the top level", function()
+        local w = new([[
+            ctx.data.store("a", 1)
+            ctx.data.store("b", 1)
+            ctx.suspend "X"
+            local a = ctx.data.load "a"
+            ctx.data.store("b", 3)
+            ctx.suspend "Y"
+            return { a, ctx.data.load "b", ctx.data.load "c" }
+        ]])
+        w:play "a"
+        post(w, "recover", { data = { a = 2, b = 2, c = 2 } })
+        w = w:crash()
+        post(w, "recover")
+        assert.same({ 2, 3, 2 }, w:run().output)
+    end)
+
+    it("on the newer code, with a dry run that tells whether it fits", function()
+        local w = new([[ local a = ctx.request { url = "http://u/1", json = 1 }.n error("bug " .. a) ]],
+            { upstream = broken })
+        w:play "a"
+        local old = w:run().version
+        local fixed = w:crash(nil, { files = { ["a.lua"] = flow
+            [[ local a = ctx.request { url = "http://u/1", json = 1 }.n return a + 1 ]] } })
+        local id = fixed:ids()[1]
+        local report = post(fixed, "recover", { release = "active", dry_run = true })
+        assert.equal(200, report.status)
+        assert.is_false(report:json().diverges)
+        assert.equal("suspended", fixed:run().status)
+        assert.equal(202, post(fixed, "recover", { release = "active" }).status)
+        assert.equal(2, fixed:run(id).output)
+        assert.not_equal(old, fixed:run(id).version)
+        assert.equal(0, #fixed.calls)
+
+        local other = w:crash(nil, { files = { ["a.lua"] = flow [[ local a = ctx.request { url = "http://u/2", json = 1 } return a ]] } })
+        report = post(other, "recover", { release = "active", dry_run = true }):json()
+        assert.is_true(report.diverges)
+        assert.equal("1", report.divergence.step)
+        assert.equal("POST http://u/1", report.divergence.recorded.name)
+        assert.equal("POST http://u/2", report.divergence.asked.name)
+        assert.equal("a.lua:1", report.divergence.asked.line)
+        post(other, "recover", { release = "active" })
+        assert.equal("DIVERGED", other:run().error.code)
+    end)
+
+    it("of a run that is not suspended: 409 with its state; unknown: 404", function()
+        local w = new [[ return 1 ]]
+        w:play "a"
+        local request = post(w, "recover")
+        assert.equal(409, request.status)
+        assert.matches("is succeeded, not suspended", request:json().detail)
+        assert.equal(404, post(w, "recover", nil, ("0"):rep(26)).status)
+    end)
+
+    it("edits that cannot be: 422, and nothing has changed", function()
+        local w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        local before, applied = w:run(), w:applied()
+        for _, edits in ipairs {
+            { steps = { ["9"] = { output = 1 } } }, { steps = { ["1"] = 5 } }, { steps = { ["1"] = {} } },
+            { steps = { ["1"] = { output = 1, more = 2 } } }, { steps = 1 }, { from = "9" }, { from = 1 },
+            { from = "1.1.1" }, { data = 5 }, { release = "newest" }, { nope = 1 }, { dry_run = "yes" },
+        } do
+            local request = post(w, "recover", edits)
+            assert.equal(422, request.status, world.json.encode(edits))
+            assert.is_string(request:json().errors[1].pointer)
+        end
+        assert.same(before, w:run())
+        assert.equal(applied, w:applied())
+    end)
+end)
+
+describe("fork", function()
+    it("is a new run from a prefix; recorded results serve, nothing leaves the process", function()
+        local w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        local id = w:ids()[1]
+        local sent = #w.calls
+        local request = post(w, "fork", { from = "3", steps = { ["1"] = { output = 50 } } }, id)
+        assert.equal(201, request.status)
+        local fork = w:run(request:json().id)
+        assert.same({ run = id, step = "3" }, fork.forked_from)
+        assert.equal("suspended", fork.status)
+        assert.equal("HTTP_STATUS", fork.error.code) -- as it had been answered
+        assert.equal(sent, #w.calls)
+        assert.equal("suspended", w:run(id).status)
+        request = post(w, "fork", { from = "1" }, id)
+        assert.equal(sent, #w.calls)
+        assert.equal("HTTP_STATUS", w:run(request:json().id).error.code)
+    end)
+
+    it("with effects allowed goes on for itself", function()
+        local w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        w.upstream = function() return 200, nil, { n = 7 } end
+        local request = post(w, "fork", { from = "3", allow_effects = true })
+        assert.same({ 1, 7, 7, 1 }, w:run(request:json().id).output)
+        assert.equal(5, #w.calls)
+        assert.matches("^" .. request:json().id, w.calls[5]:header "Idempotency-Key")
+    end)
+
+    it("of a run that has ended, with another input", function()
+        local w = new([[ return { input.x, ctx.uuid(), math.random(1000000), os.time() } ]])
+        w:play("a", { x = 1 })
+        w.clock.now = w.clock.now + 50000
+        local same = post(w, "fork"):json().id
+        assert.same(w:run().output, w:run(same).output)
+        local other = post(w, "fork", { input = { x = 2 } }):json().id
+        assert.equal(2, w:run(other).output[1])
+    end)
+
+    it("what the other run never did is not done", function()
+        local w = new([[
+            if input.more then return ctx.request { url = "http://u/new", json = 1 } end
+            return 1
+        ]])
+        w:play("a", {})
+        local fork = post(w, "fork", { input = { more = true } }):json().id
+        assert.equal("EFFECT_NOT_ALLOWED", w:run(fork).error.code)
+        assert.equal(0, #w.calls)
+        post(w, "recover", { value = { by = "hand" } }, fork)
+        assert.same({ by = "hand" }, w:run(fork).output)
+    end)
+end)
+
+describe("compensations", function()
+    local TEXT = [[
+        ctx.request { url = "http://u/book/1", json = 1 }
+        ctx.defer(function() ctx.request { url = "http://u/undo/1", json = 1 } end)
+        ctx.request { url = "http://u/book/2", json = 1 }
+        ctx.defer(function() ctx.request { url = "http://u/undo/2", json = 1 } end)
+        local how = ctx.wait "go"
+        if how == "fail" then ctx.fail("NO", "no") end
+        return how
+    ]]
+
+    local function urls(w)
+        local list = {}
+        for i, call in ipairs(w.calls) do
+            list[i] = call.url:match "u/(.*)$"
+        end
+        return list
+    end
+
+    local DONE = { "book/1", "book/2", "undo/2", "undo/1" }
+
+    it("run in reverse when the run is cancelled, parked or not, or fails", function()
+        for _, ms in ipairs { 0, 6000 } do
+            local w = new(TEXT, { settings = { park_after = "5" } })
+            w:start "a"
+            for _ = 1, 5 do
+                while w:commit() do end
+                for _, call in ipairs(w:open_calls()) do
+                    w:answer(call, 200, nil, {})
+                end
+            end
+            w:advance(ms)
+            while w:commit() do end
+            post(w, "cancel", { reason = "why" })
+            assert.equal("cancelled", w:run().status)
+            assert.equal("why", w:run().reason)
+            assert.same(DONE, urls(w))
+            assert.is_nil(w:next_timer())
+        end
+        local w = new(TEXT)
+        w:start "a"
+        for _ = 1, 5 do
+            while w:commit() do end
+            for _, call in ipairs(w:open_calls()) do
+                w:answer(call, 200, nil, {})
+            end
+        end
+        w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/signal/go", { body = '"fail"' })
+        w:settle()
+        assert.equal("failed", w:run().status)
+        assert.equal("NO", w:run().error.code)
+        assert.same(DONE, urls(w))
+    end)
+
+    it("of a suspended run, when it is cancelled", function()
+        local w = new([[
+            ctx.defer(function() ctx.request { url = "http://u/undo", json = 1 } end)
+            ctx.suspend "LOOK"
+        ]])
+        w:play "a"
+        assert.equal(0, #w.calls)
+        w = w:crash()
+        assert.equal(202, post(w, "cancel").status)
+        assert.equal("cancelled", w:run().status)
+        assert.equal(1, #w.calls)
+    end)
+
+    it("do not run when the run succeeds", function()
+        local w = new [[ ctx.defer(function() ctx.request { url = "http://u/undo" } end) return 1 ]]
+        w:play "a"
+        assert.equal("succeeded", w:run().status)
+        assert.equal(0, #w.calls)
+    end)
+
+    it("one that fails is told and keeps the others from nothing", function()
+        local w = new [[
+            ctx.defer(function() ctx.request { url = "http://u/undo", json = 1 } end)
+            ctx.defer(function() error "cannot" end)
+            ctx.fail("NO", "no")
+        ]]
+        w:play "a"
+        assert.equal("failed", w:run().status)
+        assert.matches("1 compensation failed", w:run().error.cause)
+        assert.equal(1, #w.calls)
+    end)
+
+    it("wherever the process dies, each runs to its end", function()
+        local w = new([[
+            for i = 1, 3 do
+                ctx.request { url = "http://u/book/" .. i, json = 1 }
+                ctx.defer(function() ctx.request { url = "http://u/undo/" .. i, json = 1 } end)
+            end
+            ctx.fail("NO", "no")
+        ]])
+        local before = w:applied()
+        w:play "a"
+        for count = before + 1, w:applied() do
+            local again = w:crash(count)
+            again:settle()
+            assert.equal("failed", again:run().status, "batch " .. count)
+            assert.equal("NO", again:run().error.code)
+            local by_path = again:entries()
+            for i = 1, 3 do
+                assert.equal("k", by_path["undo." .. i].state)
+            end
+            assert.equal(0, again:live_count())
+        end
+    end)
+end)
