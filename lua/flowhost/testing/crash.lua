@@ -117,6 +117,8 @@ end
 local function check_rest(where, again)
     if again:live_count() ~= 0 or again:next_timer() or #again:open_calls() > 0 then
         fail(where, "something is left: %d runs, %d calls", again:live_count(), #again:open_calls())
+    elseif #again.store:keys(again.store.ids.alarms, "") > 0 then
+        fail(where, "alarms are left")
     end
 end
 

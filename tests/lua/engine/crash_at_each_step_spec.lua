@@ -54,10 +54,16 @@ local MODES = {
     { name = "one answer a commit", options = {} },
     { name = "newest first", options = { is_reversed = true } },
     { name = "all answers before a commit", options = { answers_together = true } },
+    { name = "parked at once", options = { settings = { park_after = "0.001" } } },
 }
 
 local function play(o, mode)
     for name, value in pairs(mode.options) do
+        if type(value) == "table" then
+            for key, inner in pairs(o[name] or {}) do
+                value[key] = value[key] or inner
+            end
+        end
         o[name] = value
     end
     return crash.at_each_step(o)
@@ -93,7 +99,7 @@ describe("an example", function()
 end)
 
 describe("a mixture", function()
-    for seed = 1, 40 do
+    for seed = tonumber(os.getenv "FLOWHOST_FIRST_SEED" or 1), tonumber(os.getenv "FLOWHOST_LAST_SEED" or 16) do
         local mode = MODES[seed % #MODES + 1]
         it(("ends the same wherever it dies: %d, %s"):format(seed, mode.name), function()
             local o = mixture.new(seed)

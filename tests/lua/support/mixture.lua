@@ -24,6 +24,14 @@ function M.upstream(call)
     return 200, nil, { n = number }
 end
 
+--- A flow that others call.
+local CHILD = [[
+return function(ctx, input)
+    ctx.sleep(input.n % 3)
+    return ctx.step("thrice", function() return input.n * 3 end)
+end
+]]
+
 local function native(input)
     return nil, '{"took":' .. input .. "}"
 end
@@ -46,6 +54,24 @@ local LEAVES = {
     function(n) return ('ctx.step("pure %d", function() return %d end)'):format(n, n) end,
     function(n) return ('ctx.log.info("line", %d)'):format(n) end,
     function() return "math.random(1000)" end,
+    function(n) return ('ctx.sleep(%d)'):format(20 + n) end,
+    function(n) return ('(ctx.sleep_until(1700000000 + %d) or "past")'):format(n) end,
+    function(n) return ('ctx.call("child", { n = %d })'):format(n) end,
+    function(n) return ('(ctx.start("child", { n = %d }) and "started")'):format(n) end,
+    function(n) return ('caught(ctx.wait, "never%d", { timeout = %d })'):format(n, n % 9 + 1) end,
+    function(n) return ('(ctx.race { function() ctx.sleep(%d) return "r" end, function() ctx.wait "never" end,'
+        .. ' function() ctx.sleep(%d) return "r" end })'):format(n % 3 + 1, n % 8 + 1) end,
+    function(n) return ('(ctx.any { function() error "no" end, function() ctx.call("child", { n = %d }) return "a" end,'
+        .. ' function() ctx.sleep(1) return "a" end })'):format(n) end,
+    function(n) return ('(ctx.race { function() ctx.wait "x" end, function() return ctx.component("c", { n = %d }) end })')
+        :format(n) end,
+    function(n) return ([[caught(ctx.step, "t%d", function() ctx.sleep(1) error { code = "E%d", message = "m" } end,
+        { retry = { max = 2, on = { "E%d" }, base = %d } })]]):format(n, n, n, n % 4) end,
+    function(n) return ([[caught(ctx.step, "out%d", function()
+            ctx.all { function() ctx.sleep(100) end, function() ctx.wait "never" end }
+        end, { timeout = %d })]]):format(n, n % 10 + 1) end,
+    function(n) return ('(ctx.tag("t%d", %d) or ctx.progress(%d, 100) or ctx.defer(function() end) or %d)')
+        :format(n % 50, n, n, n) end,
 }
 
 local INNER = {
@@ -105,14 +131,14 @@ function M.new(seed)
 return function(ctx, input)
     local function caught(fn, ...)
         local ok, err = pcall(fn, ...)
-        return { ok, err.code }
+        return { ok, err and err.code }
     end
     local base = "top"
     ctx.request { url = "http://u/0", json = input }
 %s
 end]]):format(block(m, 2))
     return {
-        files = { ["a.lua"] = text, ["components/c.lua"] = COMPONENT }, natives = { native = native }, flow = "a",
+        files = { ["a.lua"] = text, ["components/c.lua"] = COMPONENT, ["child.lua"] = CHILD }, natives = { native = native }, flow = "a",
         input = { seed = seed }, upstream = M.upstream,
     }
 end
