@@ -9,3 +9,5 @@ end)
 test.case("greets the world", function()
     test.equal(test.run("hello").output, { hello = "world" })
 end)
+
+test.crash_at_each_step("hello", { query = { name = "Ada" } })

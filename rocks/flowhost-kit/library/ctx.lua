@@ -14,6 +14,35 @@
 ---@field status? integer   of the HTTP answer that was the reason
 ---@field data? any         what came with it, e.g. the body of that answer
 
+---When a failed attempt is followed by another. Waits longer than a second survive restarts.
+---@class flowhost.Retry
+---@field max integer         how many times more, at most 10,000
+---@field base? number        seconds before the first retry; default 1, 0: at once
+---@field factor? number      each wait is that many times the one before; default 2
+---@field linear? boolean     waits of base, 2 base, 3 base ...
+---@field fibonacci? boolean  waits of base, base, 2 base, 3 base, 5 base ...
+---@field cap? number         longest wait in seconds; default 60
+---@field jitter? boolean|number  true: a random part of the wait; 0 to 1: that share of it is random
+---@field on? (string|integer)[]  error codes and HTTP statuses that are tried again; default: those that say retryable
+
+---@class flowhost.StepOptions
+---@field retry? integer|flowhost.Retry
+---@field timeout? number     seconds; then TIMEOUT is raised
+---@field once? boolean       never run twice: after a crash in between the run waits for a person (OUTCOME_UNKNOWN)
+
+---@class flowhost.CallOptions
+---@field retry? integer|flowhost.Retry
+---@field timeout? number     seconds; then the child is cancelled and TIMEOUT is raised
+
+---@class flowhost.WaitOptions
+---@field timeout? number     seconds; then TIMEOUT is raised
+---@field schema? table       what the data must be, as `request.body` of a flow; others are refused when sent
+
+---@class flowhost.SignalUrlOptions
+---@field data? any           what the signal carries
+---@field expires? number     seconds the link holds; default 7 days
+---@field title? string       what the page behind it asks, at most 200 bytes
+
 ---@class flowhost.Auth
 ---@field user string
 ---@field pass string
@@ -35,6 +64,8 @@
 ---@field raise? boolean          whether a status of 400 and above is an error; default: as onlyData
 ---@field follow? integer         redirects to follow; default 0
 ---@field max_bytes? integer      largest body of the answer; default 8388608
+---@field retry? integer|flowhost.Retry
+---@field once? boolean           never sent twice, see flowhost.StepOptions
 
 ---What ctx.request returns with onlyData = false.
 ---@class flowhost.Answer
@@ -68,24 +99,55 @@ local ctx = {}
 function ctx.request(o) end
 
 ---Runs fn once and records its result under a name. Verbs called inside are nested steps.
----Raises what fn raises, and NOT_JSON.
+---Raises what fn raises, and NOT_JSON, TIMEOUT.
 ---@generic T
 ---@param name string
 ---@param fn fun(): T
+---@param o? flowhost.StepOptions
 ---@return T
-function ctx.step(name, fn) end
+function ctx.step(name, fn, o) end
 
 ---Calls components/NAME.lua, or a component of the embedding program, as a step.
----Raises NOT_FOUND, NOT_JSON, and what the component raises.
+---Raises NOT_FOUND, NOT_JSON, TIMEOUT, and what the component raises.
 ---@param name string
 ---@param input? flowhost.Json
+---@param o? flowhost.StepOptions
 ---@return any
-function ctx.component(name, input) end
+function ctx.component(name, input, o) end
+
+---Runs another flow of the same release and returns its output. It is cancelled when this run is.
+---Raises NOT_FOUND, INPUT_INVALID, TIMEOUT, and the error the child ended with.
+---@param flow string
+---@param input? flowhost.Json
+---@param o? flowhost.CallOptions
+---@return any
+function ctx.call(flow, input, o) end
+
+---Starts another flow of the same release; it goes its own way.
+---Raises NOT_FOUND, INPUT_INVALID.
+---@param flow string
+---@param input? flowhost.Json
+---@return string id  of its run
+function ctx.start(flow, input) end
 
 ---Runs the functions at the same time; as many results as functions, in order. At most 100,000.
 ---@param functions (fun(): any)[]
 ---@return any ...
 function ctx.all(functions) end
+
+---Runs the functions at the same time; the value of the first that succeeds, and its index. The others are cancelled.
+---Raises ALL_FAILED when none does.
+---@param functions (fun(): any)[]
+---@return any value
+---@return integer index
+function ctx.any(functions) end
+
+---Runs the functions at the same time; the value of the first that ends, and its index. The others are cancelled.
+---Raises what that one raised.
+---@param functions (fun(): any)[]
+---@return any value
+---@return integer index
+function ctx.race(functions) end
 
 ---Runs fn(item, index) for each entry at the same time; the results in order, nil as ctx.json.null. At most 100,000.
 ---@generic T, R
@@ -98,6 +160,23 @@ function ctx.map(list, fn, o) end
 ---Waits; what is recorded is when it is due, so a restart does not begin the wait anew.
 ---@param seconds number  0 to 1e10, fractions allowed
 function ctx.sleep(seconds) end
+
+---Waits until a time; over at once when it has passed.
+---@param time number  unix seconds, fractions allowed
+function ctx.sleep_until(time) end
+
+---Waits for a signal, POST /v1/runs/{id}/signal/{name}, which may have come before. Signals of a name come in order.
+---Raises TIMEOUT.
+---@param name string
+---@param o? flowhost.WaitOptions
+---@return any data
+function ctx.wait(name, o) end
+
+---A link that sends a signal of this run once, for somebody without an account. Recorded.
+---@param name string
+---@param o? flowhost.SignalUrlOptions
+---@return string url
+function ctx.signal_url(name, o) end
 
 ---The time, recorded.
 ---@return number seconds  unix time with a fraction
@@ -124,6 +203,27 @@ ctx["break"] = ctx.stop
 ---@param code string
 ---@param message? string
 function ctx.fail(code, message) end
+
+---Stops the run for a person: it is `suspended` with this code until somebody lets it go on.
+---@param code string
+---@param reason? string
+---@return any value  what `recover` passes
+function ctx.suspend(code, reason) end
+
+---What undoes the steps so far. Run in reverse order, as steps, when the run fails or is cancelled.
+---@param fn fun()
+function ctx.defer(fn) end
+
+---A tag by which the run is found: GET /v1/runs?tag=name:value. 50 at most.
+---@param name string
+---@param value string|number|boolean
+function ctx.tag(name, value) end
+
+---How far the run is, shown with it.
+---@param done number
+---@param total? number
+---@param text? string  at most 200 bytes
+function ctx.progress(done, total, text) end
 
 ---Answers the caller now, once all that was recorded is on disk; the run goes on. Only the first counts.
 ---@param body? flowhost.Json

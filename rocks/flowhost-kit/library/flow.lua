@@ -15,8 +15,11 @@
 ---@field description? string
 ---@field http? string        "POST /path/{name}": the flow's own route
 ---@field request? table      what the input must be, see docs/guide/first-flow.md
----@field durable? "always"|"never"     whether the run is on disk; default "always"
+---@field durable? "always"|"on_error"|"never"  whether the run is on disk; on_error: once it does not succeed
 ---@field on_error? "suspend"|"fail"    what an error that nobody catches does; default "suspend"
+---@field timeout? number               seconds for the whole run; then it is `timed_out`
+---@field record? boolean               keeps a summary of runs that are not on disk
+---@field retention? { age: number|string?, count: integer? }  how long ended runs are kept: seconds or "30d", how many
 ---@field run fun(ctx: flowhost.Ctx, input: any): any
 
 ---A file under components/.

@@ -113,6 +113,26 @@ describe("the editor's types", function()
         assert.same(sorted(known), sorted(fields_of("ctx.lua", "flowhost.Request")))
     end)
 
+    it("name the options that verbs share", function()
+        local function known_in(path, name)
+            local known = {}
+            for key in read(path):match("local " .. name .. " = (%b{})"):gmatch "([%w_]+) = " do
+                known[key] = true
+            end
+            return sorted(known)
+        end
+        assert.same(known_in("lua/flowhost/ctx/step.lua", "ALLOWED"),
+            sorted(fields_of("ctx.lua", "flowhost.StepOptions")))
+        assert.same(known_in("lua/flowhost/ctx/child.lua", "ALLOWED"),
+            sorted(fields_of("ctx.lua", "flowhost.CallOptions")))
+        assert.same(known_in("lua/flowhost/ctx/signal.lua", "WAIT_OPTIONS"),
+            sorted(fields_of("ctx.lua", "flowhost.WaitOptions")))
+        assert.same(known_in("lua/flowhost/ctx/signal.lua", "URL_OPTIONS"),
+            sorted(fields_of("ctx.lua", "flowhost.SignalUrlOptions")))
+        assert.same(known_in("lua/flowhost/engine/retry.lua", "KNOWN"),
+            sorted(fields_of("ctx.lua", "flowhost.Retry")))
+    end)
+
     it("name the fields of a flow", function()
         local known = {}
         for name in read("lua/flowhost/flow/loader.lua"):match "local FIELDS = (%b{})":gmatch "([%w_]+) = " do
