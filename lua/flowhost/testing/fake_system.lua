@@ -2,6 +2,7 @@
 -- core.system for specs: ids, stable hashes that are not the program's, random bytes from a seed, a log that is kept.
 
 local bit = require "bit"
+local parts = require "flowhost.testing.parts"
 
 local M = {}
 
@@ -117,6 +118,10 @@ local function base64_decode(text)
     return table.concat(chars)
 end
 
+--- Functions of bytes and nothing else: the program's own, if there is a program.
+local OF_BYTES = { "sha256", "hash64", "mac", "equal", "hex", "id_text", "id_bytes", "partition", "u32", "u64",
+    "from_u64", "base64_encode", "base64url_encode", "base64_decode" }
+
 ---@param o { seed: integer, shard: integer, shards: integer, clock: table, log: table, on_fault: function }
 function M.new(o)
     local state = o.seed % 2147483646 + 1
@@ -177,6 +182,9 @@ function M.new(o)
             line[fields[i]] = fields[i + 1]
         end
         o.log[#o.log + 1] = line
+    end
+    for _, name in ipairs(OF_BYTES) do
+        system[name] = parts.system[name] or system[name]
     end
     return system
 end

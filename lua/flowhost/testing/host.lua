@@ -235,6 +235,25 @@ local function settings_of(self)
     return settings
 end
 
+--- Each world reads the folder anew, but its files are compiled once: whoever runs a chunk sets its environment first.
+local function share_chunks(world, folder)
+    local source = world:module "flowhost.flow.source"
+    local compile, known = source.compile, folder.chunks or {}
+    folder.chunks = known
+    function source.compile(text, name, o)
+        if o and o.env then
+            return compile(text, name, o)
+        end
+        local key = ("%s\0%s\0%s"):format(name, tostring(o and o.jit), text)
+        local chunk, reason = known[key], nil
+        if not chunk then
+            chunk, reason = compile(text, name, o)
+            known[key] = chunk
+        end
+        return chunk, reason
+    end
+end
+
 -- what a test does ---------------------------------------------------------------------------------
 
 --- Raises what went wrong outside of the test's own lines: a request without a mock, a mistake in a mock.
@@ -321,6 +340,7 @@ function M.new(o)
         prepare = function(world)
             self.world = world
             origin.watch(world)
+            share_chunks(world, self.folder)
         end,
         on_effect = function(call, world)
             call.origin = origin.now(world)

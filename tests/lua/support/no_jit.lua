@@ -5,7 +5,7 @@ jit.off()
 jit.flush()
 
 package.preload["flowhost.testing.parts"] = function()
-    return { json = require "support.json", flow = require "support.plain_flow" }
+    return { json = require "support.json", flow = require "support.plain_flow", system = {} }
 end
 
 for _, name in ipairs { "fake_core", "fake_store", "fake_system", "world", "crash" } do
