@@ -21,12 +21,11 @@ static void put(void *arg, const char *name, const char *value)
 static int read_settings(struct fh_config *settings, const struct fh_files *files,
                          struct fh_error *err)
 {
-    static char *nothing[] = {NULL};
     struct fh_vm_context context = {.clock = &fh_clock_system};
     struct fh_vm *vm = NULL;
     int rc = fh_vm_open(&vm, &context, err);
     if (rc == 0) {
-        rc = fh_setup_settings(vm, NULL, 0, nothing, fh_files_get(files, "host.lua"), put, settings,
+        rc = fh_setup_settings(vm, NULL, 0, NULL, fh_files_get(files, "host.lua"), put, settings,
                                err);
     }
     fh_vm_close(vm);

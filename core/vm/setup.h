@@ -19,7 +19,7 @@ typedef void (*fh_setup_set)(void *arg, const char *name, const char *value);
 int fh_setup_arguments(struct fh_vm *vm, int count, char *const *words, fh_setup_set set, void *arg,
                        struct fh_error *err);
 
-/* Settings given by the program, over the environment ("NAME=value", NULL-terminated), over host.lua's text (data NULL: there is
+/* Settings given by the program, over the environment ("NAME=value", NULL-terminated; NULL: empty), over host.lua's text (data NULL: there is
  * none), over the defaults -> all settings, or "problem". */
 int fh_setup_settings(struct fh_vm *vm, const struct fh_pair *given, size_t count,
                       char *const *environment, struct fh_slice host_file, fh_setup_set set,
