@@ -10,6 +10,7 @@ local failure = require "flowhost.testing.failure"
 local host_module = require "flowhost.testing.host"
 local mock_module = require "flowhost.testing.mock"
 local parts = require "flowhost.testing.parts"
+local request_module = require "flowhost.testing.request"
 local run_module = require "flowhost.testing.run"
 
 local json = parts.json
@@ -132,7 +133,7 @@ local function http(suite, method, path, o)
     if path:find "://" then -- a link that the flow made
         local rest
         path, rest = path:match "^%w+://[^/]*([^?]*)%??(.*)$"
-        query = query or host_module.parse_query(rest)
+        query = query or request_module.parse_query(rest)
     end
     local headers = {}
     for name, value in pairs(o.headers or {}) do
