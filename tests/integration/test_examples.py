@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Each flow of flows/ but register (test_register.py), against an outside service."""
 import os
+import re
 import subprocess
 import threading
 import unittest
@@ -63,6 +64,25 @@ class Examples(Problems, unittest.TestCase):
         self.assertEqual((run["status"], run["output"]), ("succeeded", {"sent": True}))
         self.assertEqual([request.headers["Idempotency-Key"] for request in self.upstream.requests],
                          [f"{answer.run}/3.1"])
+
+    def test_approval_by_the_link_in_the_message(self):
+        self.upstream.handler = lambda request: (200, {"sent": True})
+        answer = ask(self.host, "POST", "/approval", {"phone": PHONE, "amount": 70})
+        self.assertEqual((answer.status, answer.body), (202, {"waiting": answer.run}))
+        wait_until(lambda: self.upstream.requests, SECONDS, "the message")
+        link = re.search(r"http://[^/ ]+(/\S+)", self.upstream.requests[0].json["text"])[1]
+        self.assertEqual(ask(self.host, "POST", link).status // 100, 2)
+        run = wait_for_run(self.host, answer.run)
+        self.assertEqual((run["status"], run["output"]), ("succeeded", {"approved": True, "by": "link"}))
+
+    def test_order_is_undone(self):
+        def handle(request):
+            return (400, {}) if "phone" in request.json else (200, {"receipt": "R-50"})
+        self.upstream.handler = handle
+        answer = ask(self.host, "POST", "/order", {"phone": PHONE, "amount": 50})
+        self.assert_problem(answer, 502, "HTTP_STATUS")
+        self.assertEqual(get_run(self.host, answer.run)["status"], "failed")
+        self.assertEqual([request.json.get("amount") for request in self.upstream.requests], [50, None, -50])
 
     def test_payment(self):
         self.upstream.handler = lambda request: (200, {"receipt": "R-7"})
