@@ -422,9 +422,11 @@ end
 --- is ended as well.
 function M.cancel_all(run, is_aborted)
     local effects = run.effects
-    run.effects, run.busy, run.ready, run.replaying = nil, 0, nil, nil
-    for effect in pairs(effects or {}) do
-        drop(run, effect, is_aborted)
+    if effects then
+        run.effects, run.busy, run.ready, run.replaying = nil, 0, nil, nil
+        for effect in pairs(effects) do
+            drop(run, effect, is_aborted)
+        end
     end
 end
 

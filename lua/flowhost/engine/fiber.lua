@@ -36,7 +36,8 @@ function M.new(run, fn, prefix, on_end, parent)
     return {
         run = run, co = coroutine.create(fn), on_end = on_end, prefix = prefix,
         scope = { prefix = prefix, n = 0, logs = 0 }, now = parent and parent.now or (run.origin and run.origin.created) or run.created, parent = parent,
-        depth = parent and parent.depth + 1 or 1, is_lost = parent and parent.is_lost, waits = 0,
+        depth = parent and parent.depth + 1 or 1, is_lost = parent and parent.is_lost or false, waits = 0, waiting = false,
+        has_ended = false, expired = false, spare_scope = false,
     }
 end
 
@@ -141,7 +142,7 @@ function M.resume(fiber, ...)
         return
     end
     local run = fiber.run
-    local began = depth == 0 and mono_us()
+    local began = depth == 0 and run.durable ~= "never" and mono_us()
     local outer = M.active_run
     depth, M.active_run = depth + 1, run
     local ok, raised = pcall(run_until_waiting, fiber, ...)

@@ -46,7 +46,7 @@ local function encode_more(run)
     end
     local more = {}
     for _, name in ipairs(MORE) do
-        more[name] = run[name]
+        more[name] = run[name] or nil
     end
     return next(more) and assert(json.encode_stored(more)) or "null"
 end

@@ -119,9 +119,16 @@ local function summarize(run)
     run.has_more = run.has_more or run.parent ~= nil
 end
 
+local OF_FLOW = { "defers", "journal", "data", "inbox", "calls", "signal_waits", "stubs" }
+
 --- The flow's own values are garbage from now on, though something may still hold the run.
 local function forget_flow(run)
-    run.root, run.defers, run.journal, run.data, run.inbox, run.calls, run.signal_waits = nil, nil, nil, nil, nil, nil, nil
+    run.root = false
+    if run.has_flow_values or run.journal then
+        for _, name in ipairs(OF_FLOW) do
+            run[name] = nil
+        end
+    end
 end
 
 --- Nothing more happens in the run; what it has recorded is written, then those who wait are told.
@@ -212,7 +219,7 @@ local function finish_ok(run, value)
 end
 
 function M.suspend(run, err)
-    if run.ending ~= nil and not run.is_undoing then
+    if run.ending and not run.is_undoing then
         return M.end_without_undo(run, err)
     end
     run.error = err
@@ -227,7 +234,7 @@ end
 
 --- Whether the run replays what it did, to be ended otherwise: how it wanted to end itself does not count any more.
 local function is_being_ended(run)
-    return run.ending ~= nil and not run.is_undoing
+    return run.ending and not run.is_undoing
 end
 
 function M.fail(run, err)
@@ -388,7 +395,7 @@ local function execute(run)
         start_deadline(run)
     end
     local fiber = fiber_module.new(run, run.code.main, "", on_root_end)
-    fiber.is_lost = run.ending ~= nil
+    fiber.is_lost = run.ending and true or false
     run.root = fiber
     fiber_module.resume(fiber, run)
     effect_module.play(run)
@@ -450,6 +457,7 @@ end
 function M.defer(run, fn)
     run.defers = run.defers or {}
     run.defers[#run.defers + 1] = fn
+    run.has_flow_values = true
 end
 
 --- 32 hex characters, as W3C trace context has them.
@@ -525,6 +533,10 @@ function M.start(o)
         id = id, bytes = bytes, flow = flow.name, version = flow.version, release = flow.release, durable = durable,
         on_error = flow.on_error, trace_id = o.trace_id, created = now, started = now, input = o.input,
         code = flow.code, waiters = { o.waiter },
+        -- asked for at every step; a table of its final size costs less than one that grows
+        status = "running", root = false, probe = false, journal = false, is_held_back = false, is_over = false,
+        is_summary = false, recorded = 0, submitted = 0, durable_mark = 0, lua_us = 0, commit_us = 0, has_more = false,
+        also = false, after = false, new_tags = false, ending = false, is_row_dirty = false, ended = nil,
     }
     if durable ~= "never" then
         begin_recorded(run, o)

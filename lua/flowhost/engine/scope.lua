@@ -24,11 +24,16 @@ end
 
 --- Steps in a row share one table: most last no longer than a call.
 local function enter(fiber, path, kind, name, hash, line)
-    local scope = fiber.spare_scope or {}
-    fiber.spare_scope = nil
+    local scope = fiber.spare_scope
+    if not scope then
+        return { path = path, kind = kind, name = name, hash = hash, line = line, n = 0, logs = 0, prefix = nil,
+            parent = fiber.scope, rng = nil, extra = nil, guard = nil, is_open = false, started = 0, attempts = 1,
+            timeout_ms = nil, due = nil, is_expired = false }
+    end
+    fiber.spare_scope = false
     scope.path, scope.kind, scope.name, scope.hash, scope.line = path, kind, name, hash, line
     scope.n, scope.logs, scope.prefix, scope.parent = 0, 0, nil, fiber.scope
-    scope.rng, scope.extra, scope.guard, scope.is_open = nil, nil, nil, nil
+    scope.rng, scope.extra, scope.guard = nil, nil, nil
     return scope
 end
 
@@ -79,7 +84,7 @@ local function stop_guard(fiber, scope)
         effect_module.remove(fiber.run, guard)
     end
     if fiber.expired == scope then
-        fiber.expired = nil
+        fiber.expired = false
     end
 end
 
