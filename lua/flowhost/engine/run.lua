@@ -504,19 +504,41 @@ local function begin_queued(run)
     end)
 end
 
---- What runs with a journal have and others do not.
-local function begin_recorded(run, o)
-    run.trace_id = run.trace_id or M.new_trace_id()
-    run.input_json = json.encode_stored(o.input == nil and json.null or o.input)
-    run.recorded, run.is_row_dirty = 1, true
-    run.idempotency, run.on_key_taken = o.idempotency, o.on_key_taken
-    run.parent, run.depth = o.parent, o.depth
-    run.key = o.idempotency and o.idempotency.key
-    if run.code.timeout_ms then
-        run.deadline = run.started + run.code.timeout_ms
+--- A run without a journal.
+local function new_unrecorded(flow, o, id, bytes)
+    local now = timer.now_ms()
+    local run = {
+        id = id, bytes = bytes, flow = flow.name, version = flow.version, release = flow.release, durable = "never",
+        on_error = flow.on_error, trace_id = o.trace_id, created = now, started = now, input = o.input,
+        code = flow.code, waiters = { o.waiter }, parent = o.parent, depth = o.depth, root = false, is_over = false,
+        status = "running",
+    }
+    add_live(setmetatable(run, class))
+    if flow.code.timeout_ms then
+        run.deadline = now + flow.code.timeout_ms
     end
-    run.has_more = run.parent ~= nil or run.key ~= nil or run.deadline ~= nil
-    prepare(run)
+    return run
+end
+
+local function new_recorded(flow, o, id, bytes, durable)
+    local now = timer.now_ms()
+    local key = o.idempotency and o.idempotency.key
+    local deadline = flow.code.timeout_ms and now + flow.code.timeout_ms
+    local run = {
+        id = id, bytes = bytes, flow = flow.name, version = flow.version, release = flow.release, durable = durable,
+        on_error = flow.on_error, trace_id = o.trace_id or M.new_trace_id(), created = now, started = now,
+        input = o.input, input_json = json.encode_stored(o.input == nil and json.null or o.input), code = flow.code,
+        waiters = { o.waiter }, pending = {}, durable_waiters = {}, idempotency = o.idempotency,
+        on_key_taken = o.on_key_taken, parent = o.parent, depth = o.depth, key = key, deadline = deadline,
+        has_more = (o.parent or key or deadline) ~= nil, recorded = 1, is_row_dirty = true,
+        is_held_back = durable == "on_error" and not (o.idempotency or o.is_queued or o.is_written),
+        -- asked for at every step; a table of its final size costs less than one that grows
+        status = "running", root = false, probe = false, journal = false, is_over = false, is_summary = false,
+        submitted = 0, durable_mark = 0, lua_us = 0, commit_us = 0, also = false, after = false, new_tags = false,
+        ending = false,
+    }
+    add_live(setmetatable(run, class))
+    return run
 end
 
 --- Starts a run; it may have ended when this returns.
@@ -527,27 +549,8 @@ function M.start(o)
     if not id then
         id, bytes = M.reserve()
     end
-    local now = timer.now_ms()
     local durable = M.keeps_all and "always" or flow.durable
-    local run = {
-        id = id, bytes = bytes, flow = flow.name, version = flow.version, release = flow.release, durable = durable,
-        on_error = flow.on_error, trace_id = o.trace_id, created = now, started = now, input = o.input,
-        code = flow.code, waiters = { o.waiter },
-        -- asked for at every step; a table of its final size costs less than one that grows
-        status = "running", root = false, probe = false, journal = false, is_held_back = false, is_over = false,
-        is_summary = false, recorded = 0, submitted = 0, durable_mark = 0, lua_us = 0, commit_us = 0, has_more = false,
-        also = false, after = false, new_tags = false, ending = false, is_row_dirty = false, ended = nil,
-    }
-    if durable ~= "never" then
-        begin_recorded(run, o)
-        run.is_held_back = durable == "on_error" and not (o.idempotency or o.is_queued or o.is_written)
-    else
-        run.parent, run.depth = o.parent, o.depth
-        add_live(setmetatable(run, class))
-        if flow.code.timeout_ms then
-            run.deadline = now + flow.code.timeout_ms
-        end
-    end
+    local run = durable == "never" and new_unrecorded(flow, o, id, bytes) or new_recorded(flow, o, id, bytes, durable)
     fault "engine.start"
     if o.is_queued then
         begin_queued(run)
