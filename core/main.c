@@ -105,11 +105,11 @@ static void set_private(flowhost_config *config, bool is_served)
     if (!flowhost_config_get(config, "data")) {
         flowhost_config_set(config, "data", "temp");
     }
-    if (!flowhost_config_get(config, "log_level")) {
-        flowhost_config_set(config, "log_level", "error");
-    }
     if (!is_served) {
         flowhost_config_set(config, "listen", "none");
+    }
+    if (!is_served && !flowhost_config_get(config, "log_level")) {
+        flowhost_config_set(config, "log_level", "error");
     }
     flowhost_config_set(config, "shards", "1");
 }

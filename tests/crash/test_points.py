@@ -22,7 +22,8 @@ PLANS = {
     "engine.effect.done": EARLY, "engine.answer": EARLY, "engine.release": ONCE,
 }
 # Points of programs that serve nothing; the tests that pass them.
-ELSEWHERE = {"file.written": "test_backup", "file.synced": "test_backup", "file.renamed": "test_backup"}
+ELSEWHERE = {"file.written": "test_backup", "file.synced": "test_backup", "file.renamed": "test_backup",
+             "api.import": "test_import"}
 LATER = ((5, 30), (30, 80), (80, 200))  # further passages, one drawn from each range
 NAME_IN_C = re.compile(r'\bfh_fault\("([^"]+)"\)')
 NAME_IN_LUA = re.compile(r'\bfault *\(? *"([^"]+)"')

@@ -371,7 +371,7 @@ class Complete(unittest.TestCase):
     def test_routes(self):
         routes = re.findall(r'router\.add\("([A-Z]+)", "([^"]+)"', read("lua/flowhost/api/init.lua"))
         self.assertGreater(len(routes), 8)
-        text = read("docs/reference/http.md")
+        text = read("docs/reference/http.md") + read("docs/reference/cli.md")
         wanted = {f"{method} {path.replace('+}', '}')}" for method, path in routes}
         self.assertEqual(sorted(route for route in wanted if route not in text), [])
 

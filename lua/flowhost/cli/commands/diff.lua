@@ -68,12 +68,15 @@ local function show_steps(items)
     end
 end
 
+local function show_run(name, run)
+    local took = is_absent(run.ms) and "" or " in " .. output.duration(run.ms)
+    output.line("%s  run %s of %s (version %s): %s%s, %d step%s", name, cell(run.id), cell(run.flow),
+        cell(run.version), cell(run.status), took, run.steps, run.steps == 1 and "" or "s")
+end
+
 local function show(answer)
-    for _, name in ipairs { "a", "b" } do
-        local run = answer[name]
-        output.line("%s  run %s of %s (version %s): %s, %s, %d steps", name, cell(run.id), cell(run.flow),
-            cell(run.version), cell(run.status), output.duration(run.ms), run.steps)
-    end
+    show_run("a", answer.a)
+    show_run("b", answer.b)
     output.line()
     if #answer.changes > 0 then
         output.line "around the steps"
