@@ -229,7 +229,7 @@ class Cli(unittest.TestCase):
 
     def test_usage(self):
         for words, said in (
-                (["recover"], "name a run, or --all"), (["cancel", ID, "--all"], "not both"),
+                (["recover"], "name a run, or --all"), (["cancel", ID, "--all"], "not both"), (["cancel", "--all"], "--all needs"),
                 (["cancel", ID, "--flow", "x"], "not both"), (["recover", ID, "--value", "x"], "is not JSON"),
                 (["recover", ID, "--step", "x"], "PATH=JSON"), (["recover", ID, "--step", "1=x"], "is not JSON"),
                 (["recover", ID, "--release", "x"], "pinned"), (["runs", "--limit", "0"], "from 1 to"),

@@ -8,12 +8,13 @@
 -- to. What is not UTF-8 is { base64 = text }. A run that has not ended would go on at two places: it is imported as
 -- suspended, and its former state is in its error.
 
+local audit = require "flowhost.engine.audit"
 local core = require "flowhost.core"
 local journal = require "flowhost.engine.journal"
 local problem = require "flowhost.api.problem"
 local release_module = require "flowhost.engine.release"
 local rows = require "flowhost.engine.rows"
-local stored_run = require "flowhost.api.stored_run"
+local runs = require "flowhost.api.runs"
 local token = require "flowhost.engine.token"
 local view = require "flowhost.api.view"
 
@@ -24,9 +25,10 @@ local M = {}
 
 local FORMAT = 1
 -- where a row has these (docs/formats.md)
-local STATUS, ERROR = 4, 13
+local STATUS, ERROR, MORE = 4, 13, 18
 local DEEP = { max_depth = 256, any_bytes = true }
 local STRICT = { max_depth = 256 }
+local MAX_NAME, MAX_TAG = 200, 480
 
 -- export --------------------------------------------------------------------------------------------
 
@@ -116,7 +118,7 @@ local function bundle_text(row, row_text, chunks, release)
 end
 
 function M.export(request, captures)
-    local row = stored_run.row(request, captures.id)
+    local row = runs.find_row(request, captures.id)
     if not row then
         return
     end
@@ -214,6 +216,18 @@ local function read_release(part, hash)
     return release
 end
 
+--- Whether what goes into indexes can.
+local function is_sound(fields)
+    for name, value in pairs(is_object(fields.tags) and fields.tags or {}) do
+        if type(value) ~= "string" or #name + #value > MAX_TAG then
+            return false
+        end
+    end
+    return not fields.corrupt and type(fields.flow) == "string" and #fields.flow <= MAX_NAME
+        and rows.STATUSES[fields.status] and type(fields.release) == "string"
+        and (fields.tags == nil or is_object(fields.tags))
+end
+
 --- run { id, bytes, row (list), chunks, release }; nil, sentence when the bundle cannot be used.
 local function read_bundle(body)
     local bundle, reason = read_head(body)
@@ -226,23 +240,26 @@ local function read_bundle(body)
         return nil, reason
     end
     run.fields = rows.decode(run.bytes, run.row_text)
-    if run.fields.corrupt or not rows.STATUSES[run.fields.status] then
+    if not is_sound(run.fields) then
         return nil, "its row cannot be read"
     end
     run.release, reason = read_release(bundle.release, run.fields.release)
     return run.release and run, reason
 end
 
---- A run that has not ended waits for a person.
+--- A run that has not ended waits for a person; what tied it to the other host's alarms and keys is left out.
 local function settle(run)
-    local status = run.fields.status
-    if rows.TERMINAL[status] or status == "suspended" then
-        return
+    local row, status, more = run.row, run.fields.status, run.row[MORE]
+    if not rows.TERMINAL[status] and status ~= "suspended" then
+        row[STATUS], run.fields.status = "suspended", "suspended"
+        row[ERROR] = { code = "IMPORTED",
+            message = ("the run was %s when it was exported; recover lets it go on here"):format(status) }
     end
-    run.row[STATUS], run.fields.status = "suspended", "suspended"
-    run.row[ERROR] = { code = "IMPORTED", message = ("the run was %s when it was exported; recover lets it go on here")
-        :format(status) }
-    run.row_text = assert(json.encode(run.row, DEEP))
+    if is_object(more) then
+        more.key, more.alarm, more.waiting = nil, nil, nil
+        row[MORE] = next(more) and more or json.null
+    end
+    run.row_text = assert(json.encode(row, DEEP))
 end
 
 local function put_release(batch, release)
@@ -261,10 +278,15 @@ local function batch_of(run)
     batch:put(tables.runs_by_flow, fields.flow .. "\0" .. run.bytes, fields.status)
     batch:put(tables.runs_by_status, fields.status .. "\0" .. run.bytes, fields.flow)
     for name, value in pairs(fields.tags or {}) do
-        batch:put(tables.runs_by_tag, name .. "\0" .. value .. "\0" .. run.bytes, fields.flow)
+        batch:put(tables.runs_by_tag, rows.tag_key(name, value, run.bytes), fields.flow)
     end
     for i, text in ipairs(run.chunks) do
         batch:put(tables.journal, journal.key(run.bytes, i - 1), text)
+    end
+    local entry = { id = run.id, flow = fields.flow }
+    audit.add(entry, { actor = "admin", action = "import", after = { status = fields.status } })
+    for _, write in ipairs(entry.also) do
+        batch[write[1]](batch, unpack(write, 2))
     end
     return batch
 end

@@ -13,7 +13,9 @@
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
-local stored_run = require "flowhost.api.stored_run"
+local journal = require "flowhost.engine.journal"
+local problem = require "flowhost.api.problem"
+local runs = require "flowhost.api.runs"
 
 local json = core.json
 local null = json.null
@@ -209,11 +211,21 @@ local function diff(a, b, entries_a, entries_b)
     }
 end
 
+--- Entries in force by path, or nil after a problem was sent.
+local function find_entries(request, row)
+    local entries, reason = journal.load(row.bytes)
+    if not entries then
+        problem.send(request, 500, "CORRUPT", reason, { run = row.id })
+        return nil
+    end
+    return journal.index(entries)
+end
+
 function M.get(request, captures)
-    local a = stored_run.row(request, captures.a)
-    local b = a and stored_run.row(request, captures.b)
-    local entries_a = b and stored_run.entries(request, a)
-    local entries_b = entries_a and stored_run.entries(request, b)
+    local a = runs.find_row(request, captures.a)
+    local b = a and runs.find_row(request, captures.b)
+    local entries_a = b and find_entries(request, a)
+    local entries_b = entries_a and find_entries(request, b)
     if entries_b then
         local answer = diff(a, b, entries_a, entries_b)
         request:respond(200, { "Content-Type", "application/json" }, json.encode(answer, DEEP) .. "\n")

@@ -97,6 +97,8 @@ function M.check_run_or_all(o)
         return nil, "name a run, or --all and which ones (--flow, --status, --tag, --since, --until)"
     elseif o.id and (o.all or has_filter) then
         return nil, "name a run or use --all with --flow, --status, --tag, --since, --until; not both"
+    elseif o.all and not has_filter then
+        return nil, "--all needs at least one of --flow, --status, --tag, --since, --until"
     end
     return true
 end
@@ -105,7 +107,9 @@ end
 function M.edits(command)
     command:option("--input", "Another input."):argname "JSON":convert(M.json)
     command:option("--step", "Another result of a step; may be repeated."):argname "PATH=JSON":convert(M.step):count "*"
+    command:option("--data", "Other shared data."):argname "JSON":convert(M.json)
     command:option("--from", "Step to start again from."):argname "PATH"
+    command:option("--reason", "Why; kept in the audit."):argname "TEXT"
 end
 
 --- The value of JSON text that options checked.
@@ -120,7 +124,7 @@ function M.edits_of(o)
         steps = steps or {}
         steps[one[1]] = { output = json.decode(one[2]) }
     end
-    return { input = M.value(o.input), steps = steps, from = o.from }
+    return { input = M.value(o.input), data = M.value(o.data), steps = steps, from = o.from, reason = o.reason }
 end
 
 return M

@@ -12,7 +12,6 @@ local M = { name = "recover", summary = "Let a suspended run go on, or all of so
 function M.declare(command)
     options.run_or_all(command, "All suspended ones of a filter, one after the other.")
     command:option("--value", "What the call that suspended it returns."):argname "JSON":convert(options.json)
-    command:option("--data", "Other shared data."):argname "JSON":convert(options.json)
     options.edits(command)
     command:option("--release", "Code to go on with: pinned (its own) or active."):choices { "pinned", "active" }
     command:flag("--dry-run", "Only say whether it would diverge from what it recorded.")
@@ -33,7 +32,7 @@ end
 function M.run(o)
     local host = client.new(o)
     local body = options.edits_of(o)
-    body.value, body.data, body.release = options.value(o.value), options.value(o.data), o.release
+    body.value, body.release = options.value(o.value), o.release
     body.dry_run = o.dry_run
     body.filter = o.all and options.filter_of(o) or nil
     local path = o.all and "/v1/runs/recover" or client.path("/v1/runs/{}/recover", o.id)

@@ -52,7 +52,8 @@ function M.show(host, id, o)
         show.divergence(answer.divergence)
         return stop.PROBLEM
     end
-    output.line("end: %s", output.cell(answer["end"]))
+    output.line("end: %s%s", output.cell(answer["end"]), output.is_absent(answer.error) and ""
+        or (", %s: %s"):format(output.cell(answer.error.code), output.cell(answer.error.message)))
 end
 
 function M.run(o)
