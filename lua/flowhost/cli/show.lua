@@ -28,13 +28,28 @@ local function json_text(value)
     return is_absent(value) and "" or output.clean(output.json(value))
 end
 
-local function parent_text(parent)
-    if is_absent(parent) then
+--- Another run and the step of it.
+local function place_text(place)
+    if is_absent(place) then
         return ""
-    elseif type(parent) == "string" then
-        return cell(parent)
     end
-    return ("%s (step %s)"):format(cell(parent.run or parent.id), cell(parent.step))
+    local step = is_absent(place.step) and "" or (" (step %s)"):format(cell(place.step))
+    return ("run %s%s"):format(cell(place.run), step)
+end
+
+--- What a parked run waits for: "wait 'paid' (step 2) until TIME, and 3 more".
+function M.waiting(one)
+    if is_absent(one) then
+        return ""
+    end
+    local parts = { cell(one.kind) }
+    for _, part in ipairs { { "'%s'", one.name }, { "(step %s)", one.step }, { "until %s", one["until"] } } do
+        if not is_absent(part[2]) then
+            parts[#parts + 1] = part[1]:format(cell(part[2]))
+        end
+    end
+    local others = is_absent(one.others) and "" or (", and %s more"):format(cell(one.others))
+    return table.concat(parts, " ") .. others
 end
 
 local function progress_text(progress)
@@ -51,10 +66,11 @@ function M.run(run)
         { "status", cell(run.status) },
         { "error", error_text(run.error) },
         { "reason", cell(run.reason) },
-        { "waits for", json_text(run.waiting_for) },
+        { "waits for", M.waiting(run.waiting_for) },
         { "progress", progress_text(run.progress) },
         { "tags", tags_text(run.tags) },
-        { "parent", parent_text(run.parent) },
+        { "parent", place_text(run.parent) },
+        { "forked from", place_text(run.forked_from) },
         { "created", cell(run.created_at) },
         { "started", cell(run.started_at) },
         { "ended", cell(run.ended_at) },

@@ -9,7 +9,7 @@ local stop = require "flowhost.cli.stop"
 local M = { name = "new", summary = "Write a small flow and its test to begin with." }
 
 local FLOW = [[
--- Greets somebody. Every step's result is on disk before the next one begins: after a crash the run goes on where it was.
+-- Greets somebody. Each step's result is on disk before the next one begins: after a crash a run goes on where it was.
 
 return {
     description = "Greets somebody.",

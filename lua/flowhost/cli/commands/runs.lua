@@ -4,6 +4,7 @@
 local client = require "flowhost.cli.client"
 local options = require "flowhost.cli.options"
 local output = require "flowhost.cli.output"
+local show = require "flowhost.cli.show"
 
 local M = { name = "runs", summary = "List runs, newest first." }
 
@@ -21,9 +22,7 @@ local function remark(run)
     if not output.is_absent(run.error) then
         return ("%s: %s"):format(output.cell(run.error.code), output.cell(run.error.message))
     elseif not output.is_absent(run.waiting_for) then
-        local waits = run.waiting_for
-        return "waits for " .. output.cell(waits.kind) .. (output.is_absent(waits.name) and "" or " "
-            .. output.cell(waits.name))
+        return "waits for " .. show.waiting(run.waiting_for)
     elseif not output.is_absent(run.progress) then
         local progress = run.progress
         return ("%s of %s %s"):format(output.cell(progress.done), output.cell(progress.total),
@@ -43,7 +42,7 @@ local function path_of(o, cursor, limit)
     return "/v1/runs" .. client.query(query)
 end
 
-local function show(items, next_cursor)
+local function print_list(items, next_cursor)
     if #items == 0 and not next_cursor then
         return output.line "no runs"
     end
@@ -71,7 +70,7 @@ function M.run(o)
         end
         cursor = not output.is_absent(page.next) and page.next or nil
     until not cursor or #items >= limit
-    show(items, cursor)
+    print_list(items, cursor)
 end
 
 return M
