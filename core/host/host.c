@@ -517,7 +517,10 @@ int flowhost_command(flowhost *host, const flowhost_config *config, int *exit_co
         command.stops = &host->stops;
     }
     int rc = fh_command_run(&command, exit_code, &err);
-    return rc == 0 ? 0 : fail_with(error, FLOWHOST_E_START, &err);
+    if (rc != 0) {
+        return fail_with(error, rc == FH_E_USAGE ? FLOWHOST_E_USAGE : FLOWHOST_E_START, &err);
+    }
+    return 0;
 }
 
 /* --- close ------------------------------------------------------------------------------------ */

@@ -137,6 +137,7 @@ int fh_setup_load(struct fh_vm *vm, const struct fh_pair *files, size_t file_cou
 struct command {
     const char *name;
     const char *arguments;
+    struct fh_error *err; /* code 0 unless Lua refuses it */
 };
 
 static int push_command(lua_State *L, void *arg)
@@ -147,11 +148,21 @@ static int push_command(lua_State *L, void *arg)
     return 2;
 }
 
+static void take_refusal(lua_State *L, int index, void *arg)
+{
+    struct command *command = arg;
+    if (!lua_isnil(L, index)) {
+        fh_error_set(command->err, FH_E_USAGE, "%s", luaL_checkstring(L, index));
+    }
+}
+
 int fh_setup_command(struct fh_vm *vm, const char *name, const char *arguments,
                      struct fh_error *err)
 {
-    struct command command = {name, arguments};
-    return fh_vm_call(vm, FH_EVENT_COMMAND, push_command, NULL, &command, err);
+    struct command command = {name, arguments, err};
+    err->code = 0;
+    int rc = fh_vm_call(vm, FH_EVENT_COMMAND, push_command, take_refusal, &command, err);
+    return rc == 0 ? err->code : rc;
 }
 
 int fh_setup_exit_code(const struct fh_vm *vm)

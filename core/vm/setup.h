@@ -37,7 +37,8 @@ int fh_setup_load(struct fh_vm *vm, const struct fh_pair *files, size_t file_cou
 int fh_setup_test(struct fh_vm *vm, const struct fh_pair *files, size_t file_count,
                   const struct fh_pair *settings, size_t setting_count, struct fh_error *err);
 
-/* Begins a command of the command line (lua/flowhost/cli/commands) in a vm of its own; `arguments` is JSON. */
+/* Begins a command of the command line (lua/flowhost/cli/commands) in a vm of its own; `arguments` is JSON.
+ * FH_E_USAGE: it is none. `err` must be given. */
 int fh_setup_command(struct fh_vm *vm, const char *name, const char *arguments,
                      struct fh_error *err);
 

@@ -36,7 +36,8 @@ end
 
 ---@param o { host: string?, token: string?, json: boolean? }  of the command line; the environment is asked next
 function M.new(o)
-    local text = o.host or os.getenv "FLOWHOST_HOST" or M.DEFAULT
+    local from_environment = os.getenv "FLOWHOST_HOST"
+    local text = o.host or from_environment ~= "" and from_environment or M.DEFAULT
     local address, reason = M.address(text)
     if not address then
         stop.with(stop.USAGE, reason)

@@ -40,10 +40,15 @@ local function proceed(co, ...)
     end)
 end
 
+--- nil; a sentence when there is no such command.
 ---@param arguments string  JSON
 function M.begin(name, arguments)
     local command = require("flowhost.cli.commands").by_name[name]
-    proceed(coroutine.create(command.run), core.json.decode(arguments))
+    local o = core.json.decode(arguments)
+    if not command or type(o) ~= "table" then
+        return ("%s is no command that the command line has read"):format(name)
+    end
+    proceed(coroutine.create(command.run), o)
 end
 
 return M

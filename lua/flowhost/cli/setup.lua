@@ -54,5 +54,5 @@ core.on("setup", function(ask, o)
 end)
 
 core.on("command", function(name, arguments)
-    require("flowhost.cli.command").begin(name, arguments)
+    return require("flowhost.cli.command").begin(name, arguments)
 end)
