@@ -141,6 +141,16 @@ class Cli(unittest.TestCase):
             "flow        version  route                  description",
             "shop/order  v1       POST /order  disabled  Takes orders.", "bad.lua:3: unexpected symbol"])
 
+    def test_flow_show(self):
+        one = {"version": "8dd09d9000a9", "release": "f98dbd43652d3a2f", "activated_at": "2026-11-21T12:29:36.285Z",
+               "weight": 90, "active": True}
+        out = self.does(["flow-show", "shop/order"], "GET", "/v1/flows/shop/order/versions",
+                        {"items": [one, {**one, "version": "9dd09d9000a9", "weight": 0}], "next": None})
+        self.assertEqual(out.splitlines(), [
+            "version       release       since                 new runs",
+            "8dd09d9000a9  f98dbd43652d  2026-11-21T12:29:36Z  90 %",
+            "9dd09d9000a9  f98dbd43652d  2026-11-21T12:29:36Z"])
+
     # --- changing
 
     def test_recover(self):
@@ -192,8 +202,8 @@ class Cli(unittest.TestCase):
         for verb in ("enable", "disable"):
             out = self.does([verb, "shop/order"], "POST", f"/v1/flows/shop/order/{verb}", {})
             self.assertEqual(out, f"flow shop/order: {verb}d\n")
-        self.does(["activate", "a", "--version", "v1", "--weight", "0.1"], "POST", "/v1/flows/a/activate", {},
-                  body={"version": "v1", "weight": 0.1})
+        self.does(["activate", "a", "--version", "v1", "--weight", "10"], "POST", "/v1/flows/a/activate", {},
+                  body={"version": "v1", "weight": 10})
         self.does(["activate", "a", "--release", "r1"], "POST", "/v1/flows/a/activate", {}, body={"release": "r1"})
 
     # --- what goes wrong
@@ -234,7 +244,7 @@ class Cli(unittest.TestCase):
                 (["recover", ID, "--step", "x"], "PATH=JSON"), (["recover", ID, "--step", "1=x"], "is not JSON"),
                 (["recover", ID, "--release", "x"], "pinned"), (["runs", "--limit", "0"], "from 1 to"),
                 (["runs", "--since", "yesterday"], "is not a time"), (["runs", "--tag", "x"], "NAME=VALUE"),
-                (["activate", "x"], "--release and --version"), (["activate", "x", "--weight", "2"], "from 0 to 1"),
+                (["activate", "x"], "--release and --version"), (["activate", "x", "--weight", "100"], "from 1 to 99"),
                 (["why"], "id"), (["why", ID, "x"], "too many arguments"), (["wy", ID], ""),
                 (["runs", "--host", "ftp://x"], "address of a host"), (["runs", "--host", "a b"], "address of a host")):
             code, out, err = self.run_cli(*words)

@@ -7,17 +7,19 @@ local output = require "flowhost.cli.output"
 
 local M = { name = "activate", summary = "Let new runs of a flow use another version." }
 
+local function check_weight(text)
+    local percent = text:find "^%d+$" and tonumber(text)
+    if not percent or percent < 1 or percent > 99 then
+        return nil, ("'%s' is not a whole number from 1 to 99"):format(text)
+    end
+    return percent
+end
+
 function M.declare(command)
     command:argument("name", "The flow.")
-    command:option("--release", "The release that has it."):argname "RELEASE"
     command:option("--version", "The version (flow-show lists them)."):argname "VERSION"
-    command:option("--weight", "Only for this share of new runs, from 0 to 1."):argname "SHARE":convert(function(text)
-        local share = tonumber(text)
-        if not share or share < 0 or share > 1 then
-            return nil, ("'%s' is not a number from 0 to 1"):format(text)
-        end
-        return share
-    end)
+    command:option("--release", "The release that has it, or newest: what the folder holds."):argname "RELEASE"
+    command:option("--weight", "Only for so many percent of new runs, 1 to 99."):argname "PERCENT":convert(check_weight)
     options.client(command)
 end
 
@@ -34,7 +36,8 @@ function M.run(o)
     if o.json then
         return output.raw(text)
     end
-    output.line("flow %s: %s is active", output.clean(o.name), output.clean(o.version or o.release))
+    local share = o.weight and (" for %d %% of new runs"):format(o.weight) or ""
+    output.line("flow %s: %s is active%s", output.clean(o.name), output.clean(o.version or o.release), share)
 end
 
 return M

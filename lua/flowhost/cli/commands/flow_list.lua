@@ -14,7 +14,12 @@ function M.declare(command)
 end
 
 local function state_of(flow)
-    return flow.enabled == false and "disabled" or ""
+    if flow.enabled == false then
+        return "disabled"
+    elseif not output.is_absent(flow.canary) then
+        return ("canary %s %%"):format(cell(flow.canary.weight))
+    end
+    return flow.pinned and "pinned" or ""
 end
 
 function M.run(o)

@@ -19,13 +19,11 @@ function M.run(o)
     if o.json then
         return output.raw(text)
     end
-    local rows = { { "version", "release", "since", "" } }
+    local rows = { { "version", "release", "since", "new runs" } }
     for _, one in ipairs(answer.items) do
-        local remark = one.active and "active" or ""
-        if not output.is_absent(one.weight) then
-            remark = ("%s weight %s"):format(remark, cell(one.weight))
-        end
-        rows[#rows + 1] = { cell(one.version), cell(one.release), output.time(one.created_at or one.since), remark }
+        local share = output.is_absent(one.weight) and 0 or one.weight
+        rows[#rows + 1] = { cell(one.version), cell(one.release):sub(1, 12), output.time(one.activated_at),
+            share > 0 and ("%d %%"):format(share) or "" }
     end
     output.table(rows)
 end
