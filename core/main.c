@@ -99,16 +99,18 @@ static void print_problem(void *user, const char *file, int line, const char *me
     printf("%.*s/%s:%d: %s\n", length_of(dir), dir, file, line, message);
 }
 
-/* check and run keep nothing behind and serve nothing. */
-static void set_private(flowhost_config *config)
+/* check, run and open keep nothing behind; but for open with "listen" they serve nothing. */
+static void set_private(flowhost_config *config, bool is_served)
 {
     if (!flowhost_config_get(config, "data")) {
         flowhost_config_set(config, "data", "temp");
     }
-    if (!flowhost_config_get(config, "log_level")) {
+    if (!is_served) {
+        flowhost_config_set(config, "listen", "none");
+    }
+    if (!is_served && !flowhost_config_get(config, "log_level")) {
         flowhost_config_set(config, "log_level", "error");
     }
-    flowhost_config_set(config, "listen", "none");
     flowhost_config_set(config, "shards", "1");
 }
 
@@ -123,7 +125,7 @@ static int check(flowhost_config *config)
     const char *dir = flowhost_config_get(config, "dir");
     flowhost_error error;
     flowhost *host;
-    set_private(config);
+    set_private(config, false);
     int rc = open_host(&host, config, &error);
     if (rc == 0) {
         rc = flowhost_load(host, dir, print_problem, (void *)dir, &error);
@@ -228,7 +230,7 @@ static int run(flowhost_config *config)
     const char *dir = flowhost_config_get(config, "dir");
     flowhost_error error;
     flowhost *host;
-    set_private(config);
+    set_private(config, false);
     flowhost_config_set(config, "record_all", "true");
     int rc = open_host(&host, config, &error);
     if (rc == 0) {
@@ -250,6 +252,34 @@ static int test(flowhost_config *config)
     return rc > 0 ? EXIT_PROBLEMS : EXIT_DONE;
 }
 
+static int command(flowhost *host, flowhost_config *config)
+{
+    flowhost_error error;
+    int code = EXIT_PROBLEMS;
+    int rc = flowhost_command(host, config, &code, &error);
+    return rc < 0 ? complain(rc, &error) : code;
+}
+
+/* A host for a run that was exported; with "listen" it serves it until a signal. */
+static int open_run(flowhost_config *config)
+{
+    bool is_served = flowhost_config_get(config, "listen") != NULL;
+    flowhost_error error;
+    flowhost *host;
+    set_private(config, is_served);
+    int rc = open_host(&host, config, &error);
+    if (rc < 0) {
+        return complain(rc, &error);
+    }
+    rc = flowhost_load(host, NULL, NULL, NULL, &error);
+    int code = rc < 0 ? complain(rc, &error) : command(host, config);
+    if (is_served && code == EXIT_DONE) {
+        flowhost_run(host);
+    }
+    close_host(host);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     flowhost_error error;
@@ -262,17 +292,21 @@ int main(int argc, char **argv)
     if (rc < 0) {
         code = complain(rc, &error);
     } else if (rc == 0) {
-        const char *command = flowhost_config_get(config, "command");
-        if (strcmp(command, "serve") == 0) {
+        const char *name = flowhost_config_get(config, "command");
+        if (strcmp(name, "serve") == 0) {
             code = serve(config);
-        } else if (strcmp(command, "check") == 0) {
+        } else if (strcmp(name, "check") == 0) {
             code = check(config);
-        } else if (strcmp(command, "run") == 0) {
+        } else if (strcmp(name, "run") == 0) {
             code = run(config);
-        } else if (strcmp(command, "test") == 0) {
+        } else if (strcmp(name, "test") == 0) {
             code = test(config);
-        } else {
+        } else if (strcmp(name, "open") == 0) {
+            code = open_run(config);
+        } else if (strcmp(name, "version") == 0) {
             printf("flowhost %s\n", flowhost_version());
+        } else {
+            code = command(NULL, config);
         }
     }
     flowhost_config_free(config);

@@ -61,7 +61,8 @@ FLOWHOST_API int flowhost_config_set(flowhost_config *config, const char *name, 
 /* What was set, or NULL. */
 FLOWHOST_API const char *flowhost_config_get(const flowhost_config *config, const char *name);
 
-/* Reads the words of flowhost's own command line. Sets "command" and its arguments ("dir", "flow", "input"). 1: it was
+/* Reads the words of flowhost's own command line. Sets "command" and its arguments ("dir", "flow", "input"; else "arguments"). 1: it
+ * was
  * a question such as --help and has been answered on stdout; FLOWHOST_E_USAGE: `error` says what is wrong. */
 FLOWHOST_API int flowhost_config_parse(flowhost_config *config, int argc, char **argv,
                                        flowhost_error *error);
@@ -112,6 +113,12 @@ FLOWHOST_API int flowhost_request(flowhost *host, const char *method, const char
  * set: in memory, without network and data folder, on a clock of their own. Prints to stdout. Needs no host. Returns how
  * many failed; none found is a failure too. */
 FLOWHOST_API int flowhost_test(const flowhost_config *config, flowhost_error *error);
+
+/* Runs a command of the command line that flowhost_config_parse has read, other than serve, check, run and test: it
+ * prints to stdout and stderr, and may take as long as its requests. `host` NULL: it asks the host that the command names, over
+ * HTTP; else it asks `host`. Sets the exit code: 0, 1 problem, 4 host not reached. */
+FLOWHOST_API int flowhost_command(flowhost *host, const flowhost_config *config, int *exit_code,
+                                  flowhost_error *error);
 
 /* --- components in C --------------------------------------------------------------------------------- */
 

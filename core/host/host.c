@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "crypto/hash.h"
+#include "host/command.h"
 #include "host/config.h"
 #include "host/files.h"
 #include "host/shard.h"
@@ -130,7 +131,7 @@ int flowhost_config_parse(flowhost_config *config, int argc, char **argv, flowho
 static bool is_argument(const char *name)
 {
     return strcmp(name, "command") == 0 || strcmp(name, "dir") == 0 || strcmp(name, "flow") == 0 ||
-           strcmp(name, "input") == 0;
+           strcmp(name, "input") == 0 || strcmp(name, "arguments") == 0;
 }
 
 /* host.lua alone; the other files are read by flowhost_load. */
@@ -493,6 +494,32 @@ int flowhost_request(flowhost *host, const char *method, const char *path, const
     *answer = (struct answer){on_answer, user};
     fh_vm_request(host->vms[0], fh_slice_from(method), fh_slice_from(path),
                   fh_slice_make(body, len), on_local_answer, answer);
+    return 0;
+}
+
+/* --- commands --------------------------------------------------------------------------------- */
+
+int flowhost_command(flowhost *host, const flowhost_config *config, int *exit_code,
+                     flowhost_error *error)
+{
+    struct fh_error err = {0, ""};
+    struct fh_command command = {
+        .name = flowhost_config_get(config, "command"),
+        .arguments = flowhost_config_get(config, "arguments"),
+    };
+    if (!command.name || !command.arguments) {
+        return fail(error, FLOWHOST_E_USAGE, "no command that flowhost_config_parse has read");
+    }
+    if (host) {
+        command.host = host->vms[0];
+        command.loop = host->shards[0].loop;
+        command.store = host->store;
+        command.stops = &host->stops;
+    }
+    int rc = fh_command_run(&command, exit_code, &err);
+    if (rc != 0) {
+        return fail_with(error, rc == FH_E_USAGE ? FLOWHOST_E_USAGE : FLOWHOST_E_START, &err);
+    }
     return 0;
 }
 

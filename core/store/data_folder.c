@@ -2,6 +2,7 @@
 #include "store/data_folder.h"
 
 #include "base/buf.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,36 +14,6 @@
 #include <unistd.h>
 
 enum { LMDB_LOCK_BYTES = 64 * 1024 };
-
-static int sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return fh_error_from_errno(errno);
-    }
-    int rc = fsync(fd) == 0 || errno == EINVAL ? 0 : fh_error_from_errno(errno);
-    close(fd);
-    return rc;
-}
-
-int fh_data_folder_sync_parent(const char *path)
-{
-    struct fh_buf parent;
-    fh_buf_init(&parent, PATH_MAX);
-    size_t len = strlen(path);
-    while (len > 1 && path[len - 1] == '/') {
-        len--;
-    }
-    while (len > 0 && path[len - 1] != '/') {
-        len--;
-    }
-    int rc = fh_buf_push_format(&parent, "%.*s", len ? (int)len : 1, len ? path : ".");
-    if (rc == 0) {
-        rc = sync_folder(parent.data);
-    }
-    fh_buf_deinit(&parent);
-    return rc;
-}
 
 static int explain(struct fh_error *err, int number, const char *path)
 {
@@ -70,7 +41,7 @@ static int explain(struct fh_error *err, int number, const char *path)
 static int make(const char *path, struct fh_error *err)
 {
     if (mkdir(path, 0700) == 0) {
-        int rc = fh_data_folder_sync_parent(path);
+        int rc = fh_file_sync_parent(path);
         return rc == 0 ? 0
                        : fh_error_set(err, rc, "parent of data folder %s cannot be synced", path);
     }
@@ -174,7 +145,7 @@ int fh_data_folder_open(struct fh_data_folder *folder, const char *path, struct 
 
 int fh_data_folder_sync(const char *path, struct fh_error *err)
 {
-    int rc = sync_folder(path);
+    int rc = fh_file_sync_folder(path);
     return rc == 0 ? 0
                    : fh_error_set(err, rc, "data folder %s cannot be synced: %s; check the disk",
                                   path, fh_error_text(rc));

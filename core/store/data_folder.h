@@ -15,6 +15,3 @@ void fh_data_folder_close(struct fh_data_folder *folder);
 
 /* Makes the names of the files in the folder durable. */
 int fh_data_folder_sync(const char *path, struct fh_error *err);
-
-/* Makes the names in the folder of `path` (a file) durable. 0 or FH_E_*. */
-int fh_data_folder_sync_parent(const char *path);

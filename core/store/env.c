@@ -12,7 +12,6 @@
 
 enum { DEFAULT_READERS = 126 };
 static const size_t DEFAULT_MAP_BYTES = (size_t)64 << 30;
-static const struct fh_slice FORMAT_KEY = FH_SLICE_LIT("format");
 
 /* A disk that fills up in the middle of a write gives LMDB a short count, which it reports as EIO.
  * Then errno is not EIO, and the next write would have said ENOSPC: the disk is full, not broken. */
@@ -103,15 +102,15 @@ static int make_env(struct fh_env *env, const struct fh_store_config *config)
     return rc == 0 ? mdb_reader_check(env->lmdb, &dead) : rc;
 }
 
-static int check_format(struct fh_slice stored, const char *path, struct fh_error *err)
+int fh_env_check_format(struct fh_slice stored, const char *noun, const char *path,
+                        struct fh_error *err)
 {
     struct fh_slice text;
     if (stored.len > 0 && (unsigned char)stored.data[0] > FH_STORE_FORMAT) {
         return fh_error_set(err, FH_E_NEWER_FORMAT,
-                            "data folder %s was written by a newer version; start that version",
-                            path);
+                            "%s %s was written by a newer version; start that version", noun, path);
     }
-    int rc = fh_envelope_decode(&text, FH_TABLE_META, FORMAT_KEY, stored, err);
+    int rc = fh_envelope_decode(&text, FH_TABLE_META, FH_ENV_FORMAT_KEY, stored, err);
     if (rc != 0) {
         return rc;
     }
@@ -120,15 +119,15 @@ static int check_format(struct fh_slice stored, const char *path, struct fh_erro
     long format = strtol(number, NULL, 10);
     if (format > FH_STORE_FORMAT) {
         return fh_error_set(err, FH_E_NEWER_FORMAT,
-                            "data folder %s has format %ld, we know up to %d; start the version "
-                            "that wrote it, or a newer one",
-                            path, format, FH_STORE_FORMAT);
+                            "%s %s has format %ld, we know up to %d; start the version that wrote "
+                            "it, or a newer one",
+                            noun, path, format, FH_STORE_FORMAT);
     }
     return format == FH_STORE_FORMAT
                ? 0
                : fh_error_set(err, FH_E_CORRUPT,
-                              "data folder %s has the unknown format \"%s\"; restore a backup",
-                              path, number);
+                              "%s %s has the unknown format \"%s\"; restore a backup", noun, path,
+                              number);
 }
 
 /* MDB_NOTFOUND: a table is missing. */
@@ -149,7 +148,7 @@ static int read_tables(struct fh_env *env, const char *path, bool *is_complete,
     MDB_txn *txn;
     MDB_stat roots = {0};
     MDB_val stored;
-    MDB_val key = fh_env_val(FORMAT_KEY);
+    MDB_val key = fh_env_val(FH_ENV_FORMAT_KEY);
     *is_complete = false;
     int rc = mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &txn);
     if (rc != 0) {
@@ -168,7 +167,7 @@ static int read_tables(struct fh_env *env, const char *path, bool *is_complete,
     } else if (rc != 0) {
         rc = explain(err, rc, path);
     } else {
-        rc = check_format(fh_env_slice(stored), path, err);
+        rc = fh_env_check_format(fh_env_slice(stored), "data folder", path, err);
         int missing = rc == 0 ? open_tables(env, txn, 0) : 0;
         *is_complete = rc == 0 && missing == 0;
         rc = missing == 0 || missing == MDB_NOTFOUND ? rc : explain(err, missing, path);
@@ -187,9 +186,9 @@ static int create_tables(struct fh_env *env, const char *path, struct fh_error *
     char bytes[1 + FH_ENVELOPE_EXTRA_BYTES];
     _Static_assert(FH_STORE_FORMAT < 10, "the format is written as one digit");
     char text[] = {'0' + FH_STORE_FORMAT};
-    MDB_val key = fh_env_val(FORMAT_KEY);
+    MDB_val key = fh_env_val(FH_ENV_FORMAT_KEY);
     MDB_val stored = {sizeof(bytes), bytes};
-    fh_envelope_encode(bytes, FH_TABLE_META, FORMAT_KEY, fh_slice_make(text, 1));
+    fh_envelope_encode(bytes, FH_TABLE_META, FH_ENV_FORMAT_KEY, fh_slice_make(text, 1));
     errno = 0;
     int rc = mdb_txn_begin(env->lmdb, NULL, 0, &txn);
     if (rc == 0) {

@@ -119,5 +119,27 @@ struct fh_scan {
 int fh_snapshot_scan(struct fh_snapshot *snapshot, const struct fh_scan *scan, fh_scan_visit visit,
                      void *arg);
 
-/* A consistent copy of the data file, made while everything goes on. `path` must not exist. */
-int fh_store_backup(struct fh_store *store, const char *path, struct fh_error *err);
+/* --- backup ----------------------------------------------------------------------------------- */
+
+/* What the values of a data file are like. */
+struct fh_store_check {
+    unsigned long long values;
+    unsigned long long damaged;
+    struct fh_error first; /* the first damaged one; detail is empty when there is none */
+};
+
+/* A consistent, compact copy of the data file in the new file `path`, made while everything goes on, whole or not at
+ * all (base/file.h). Every value of the copy is looked at: damaged ones are in it as they are, and counted. Pages that
+ * are freed meanwhile are not used again before it ends. */
+int fh_store_backup(struct fh_store *store, const char *path, struct fh_store_check *check,
+                    struct fh_error *err);
+
+/* The same of a folder that another process has open, or none: it is neither locked nor changed. Not for a folder that
+ * this process has open, which would lose its locks. FH_E_NOT_FOUND: there is no data. */
+int fh_store_backup_folder(const char *folder, const char *path, struct fh_store_check *check,
+                           struct fh_error *err);
+
+/* Puts the backup `path` into `folder`, which is made when missing, must hold no data and is locked meanwhile; whole or
+ * not at all. FH_E_CORRUPT when it is not a whole data file or, unless `may_be_damaged`, values in it are damaged. */
+int fh_store_restore(const char *path, const char *folder, bool may_be_damaged,
+                     struct fh_store_check *check, struct fh_error *err);

@@ -17,8 +17,10 @@ struct fh_vm {
     lua_State *L;
     struct fh_vm_context context;
     struct fh_random random;
-    struct fh_list timers; /* running ones, for close */
-    lua_Alloc allocate;    /* LuaJIT's */
+    struct fh_list timers;    /* running ones, for close */
+    struct fh_list questions; /* of a command to its host, for close */
+    int exit_code;            /* of a command; -1 until it has ended */
+    lua_Alloc allocate;       /* LuaJIT's */
     void *allocate_arg;
     size_t used_bytes;
     bool is_muted;
@@ -42,6 +44,7 @@ void fh_bind_system_open(lua_State *L);
 void fh_bind_shard_open(lua_State *L);
 void fh_bind_native_open(lua_State *L);
 void fh_bind_flow_open(lua_State *L);
+void fh_bind_command_open(lua_State *L);
 
 /* bind_stream.c, for bind_http.c: pushes a stream that nobody gets yet; `token_index`: of the event "gone", or nil. */
 struct fh_bind_stream;
@@ -54,6 +57,7 @@ void fh_bind_stream_gather(struct fh_bind_stream *stream, int status, fh_vm_on_a
 extern const char fh_bind_closed_body[]; /* of a 503, problem+json */
 
 void fh_bind_timer_stop_all(struct fh_vm *vm);
+void fh_bind_command_forget_all(struct fh_vm *vm);
 
 /* A new metatable `name` with `methods`, indexable, closed to Lua (__metatable = false). */
 void fh_bind_class(lua_State *L, const char *name, const luaL_Reg *methods);

@@ -134,6 +134,47 @@ int fh_setup_load(struct fh_vm *vm, const struct fh_pair *files, size_t file_cou
     return rc < 0 ? rc : ask.result;
 }
 
+struct command {
+    const char *name;
+    const char *arguments;
+    struct fh_error *err; /* code 0 unless Lua refuses it */
+};
+
+static int push_command(lua_State *L, void *arg)
+{
+    const struct command *command = arg;
+    lua_pushstring(L, command->name);
+    lua_pushstring(L, command->arguments);
+    return 2;
+}
+
+static void take_refusal(lua_State *L, int index, void *arg)
+{
+    struct command *command = arg;
+    if (!lua_isnil(L, index)) {
+        fh_error_set(command->err, FH_E_USAGE, "%s", luaL_checkstring(L, index));
+    }
+}
+
+int fh_setup_command(struct fh_vm *vm, const char *name, const char *arguments,
+                     struct fh_error *err)
+{
+    struct command command = {name, arguments, err};
+    err->code = 0;
+    int rc = fh_vm_call(vm, FH_EVENT_COMMAND, push_command, take_refusal, &command, err);
+    return rc == 0 ? err->code : rc;
+}
+
+int fh_setup_exit_code(const struct fh_vm *vm)
+{
+    return vm->exit_code;
+}
+
+int fh_setup_start(struct fh_vm *vm, struct fh_error *err)
+{
+    return fh_vm_call(vm, FH_EVENT_START, NULL, NULL, NULL, err);
+}
+
 static void take_count(lua_State *L, int index, void *arg)
 {
     ((struct ask *)arg)->result = (int)lua_tointeger(L, index);
@@ -147,11 +188,6 @@ int fh_setup_test(struct fh_vm *vm, const struct fh_pair *files, size_t file_cou
     ask.setting_count = setting_count;
     int rc = fh_vm_call(vm, FH_EVENT_TEST, push_load, take_count, &ask, err);
     return rc < 0 ? rc : ask.result;
-}
-
-int fh_setup_start(struct fh_vm *vm, struct fh_error *err)
-{
-    return fh_vm_call(vm, FH_EVENT_START, NULL, NULL, NULL, err);
 }
 
 int fh_setup_drain(struct fh_vm *vm)

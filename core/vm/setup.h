@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the host asks Lua before it serves: the command line, the settings, the flows folder. */
+/* What the host asks Lua beside serving: the command line, its commands, the settings, the flows folder. */
 #pragma once
 
 #include "base/error.h"
@@ -36,6 +36,14 @@ int fh_setup_load(struct fh_vm *vm, const struct fh_pair *files, size_t file_cou
  * failed, or a negative code. */
 int fh_setup_test(struct fh_vm *vm, const struct fh_pair *files, size_t file_count,
                   const struct fh_pair *settings, size_t setting_count, struct fh_error *err);
+
+/* Begins a command of the command line (lua/flowhost/cli/commands) in a vm of its own; `arguments` is JSON.
+ * FH_E_USAGE: it is none. `err` must be given. */
+int fh_setup_command(struct fh_vm *vm, const char *name, const char *arguments,
+                     struct fh_error *err);
+
+/* Of that command: -1 until it has ended; turn the vm's loop. */
+int fh_setup_exit_code(const struct fh_vm *vm);
 
 /* Takes up unfinished runs. */
 int fh_setup_start(struct fh_vm *vm, struct fh_error *err);

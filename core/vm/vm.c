@@ -207,10 +207,11 @@ static int open_core(lua_State *L)
         const char *name;
         void (*open)(lua_State *L);
     } parts[] = {
-        {"http", fh_bind_http_open},     {"store", fh_bind_store_open},
-        {"client", fh_bind_client_open}, {"timer", fh_bind_timer_open},
-        {"system", fh_bind_system_open}, {"shard", fh_bind_shard_open},
-        {"native", fh_bind_native_open}, {"flow", fh_bind_flow_open},
+        {"http", fh_bind_http_open},       {"store", fh_bind_store_open},
+        {"client", fh_bind_client_open},   {"timer", fh_bind_timer_open},
+        {"system", fh_bind_system_open},   {"shard", fh_bind_shard_open},
+        {"native", fh_bind_native_open},   {"flow", fh_bind_flow_open},
+        {"command", fh_bind_command_open},
     };
     lua_newtable(L);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -279,6 +280,8 @@ int fh_vm_open(struct fh_vm **out, const struct fh_vm_context *context, struct f
         vm->context.cpu_limit_ms = DEFAULT_CPU_LIMIT_MS;
     }
     fh_list_init(&vm->timers);
+    fh_list_init(&vm->questions);
+    vm->exit_code = -1;
     for (int i = 0; i < FH_EVENT_COUNT; i++) {
         vm->handlers[i] = LUA_NOREF;
     }
@@ -314,6 +317,7 @@ void fh_vm_close(struct fh_vm *vm)
         return;
     }
     fh_bind_timer_stop_all(vm);
+    fh_bind_command_forget_all(vm);
     fh_budget_deinit(&vm->budget);
     lua_setallocf(vm->L, vm->allocate, vm->allocate_arg);
     lua_close(vm->L);

@@ -38,7 +38,8 @@ struct fh_vm;
     X(FH_EVENT_LOAD, "load")     /* files, settings: returns what is wrong with them */            \
     X(FH_EVENT_START, "start")   /* shard begins: recover runs */                                  \
     X(FH_EVENT_TEST, "test")     /* files, settings, "dir", "filter": returns how many failed */   \
-    X(FH_EVENT_DRAIN, "drain")   /* stop intake; returns how many runs are still being worked on */
+    X(FH_EVENT_COMMAND, "command") /* name, arguments as JSON: begin it, see setup.h */            \
+    X(FH_EVENT_DRAIN, "drain") /* stop intake; returns how many runs are still being worked on */
 
 enum fh_event {
 #define FH_EVENT_ENUM(symbol, name) symbol,
@@ -56,6 +57,7 @@ struct fh_vm_context {
     struct fh_client *client;
     const struct fh_native *const *natives; /* head of the list of C components (native.h) */
     struct fh_vm **peers;                   /* the vms of all shards, [shards] of them */
+    struct fh_vm *host; /* of a command: takes its requests in this process; NULL: HTTP */
     unsigned shard;
     unsigned shards;
     size_t memory_max_bytes; /* flows get an error beyond it; 0: 512 MiB */

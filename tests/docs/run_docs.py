@@ -136,7 +136,7 @@ def clean(text):
 # --- running ------------------------------------------------------------------------------------------------------
 
 # What only looks may be looked at again until it shows what is expected: the reader's machine is not in a hurry.
-READS = re.compile(r"(sleep [\d.]+; )?curl (?!.* (-X|-d|-i)\b)")
+READS = re.compile(r"(sleep [\d.]+; )?curl (?!.* (-X|-d|-i)\b)|flowhost (runs|run-show|why|replay|diff|flow-list)\b")
 SERVES = re.compile(r"(\./dev run|flowhost flows/?)$")
 
 
@@ -169,7 +169,8 @@ class Session:
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("FLOWHOST_")},
             "PATH": os.path.join(folder, "bin") + ":" + os.environ.get("PATH", "/usr/bin:/bin"),
-            "FLOWHOST_LISTEN": f"127.0.0.1:{self.port}", "FLOWHOST_SHARDS": "2", "LC_ALL": "C", "COLUMNS": "80",
+            "FLOWHOST_LISTEN": f"127.0.0.1:{self.port}", "FLOWHOST_HOST": f"http://127.0.0.1:{self.port}",
+            "FLOWHOST_SHARDS": "2", "LC_ALL": "C", "COLUMNS": "80",
         }
 
     def to_test(self, text):
@@ -371,7 +372,7 @@ class Complete(unittest.TestCase):
     def test_routes(self):
         routes = re.findall(r'router\.add\("([A-Z]+)", "([^"]+)"', read("lua/flowhost/api/init.lua"))
         self.assertGreater(len(routes), 8)
-        text = read("docs/reference/http.md")
+        text = read("docs/reference/http.md") + read("docs/reference/cli.md")
         wanted = {f"{method} {path.replace('+}', '}')}" for method, path in routes}
         self.assertEqual(sorted(route for route in wanted if route not in text), [])
 
@@ -407,8 +408,12 @@ class Complete(unittest.TestCase):
                               stderr=subprocess.PIPE, text=True, check=False, env={**os.environ, "MANWIDTH": "80"})
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         names = re.findall(r'parser:command\("(\w+)"', read("lua/flowhost/cli/arguments.lua"))
+        names += [re.search(r'name = "([\w-]+)"|new\("(\w+)"', read(path)).group(1, 2)[0] or os.path.basename(path)[:-4]
+                  for path in glob.glob(os.path.join(ROOT, "lua/flowhost/cli/commands/*.lua"))
+                  if not path.endswith("init.lua")]
         for name in names:
             self.assertRegex(read("docs/flowhost.1"), rf"\b{name}\b")
+            self.assertRegex(read("docs/reference/cli.md"), rf"\b{name}\b")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- The host's own routes, one line each, and the handler of every request.
 
+local bundle = require "flowhost.api.bundle"
 local core = require "flowhost.core"
+local diff = require "flowhost.api.diff"
 local flows = require "flowhost.api.flows"
 local links = require "flowhost.api.links"
 local problem = require "flowhost.api.problem"
@@ -85,6 +87,9 @@ router.add("POST", "/v1/runs/{id}/cancel", run_actions.cancel)
 router.add("POST", "/v1/runs/{id}/fork", run_actions.fork)
 router.add("POST", "/v1/runs/recover", run_actions.recover_all)
 router.add("POST", "/v1/runs/cancel", run_actions.cancel_all)
+router.add("GET", "/v1/runs/{a}/diff/{b}", diff.get)
+router.add("GET", "/v1/runs/{id}/export", bundle.export)
+router.add("POST", "/v1/runs/import", bundle.import)
 router.add("POST", "/v1/releases/check", rehearse.check)
 router.add("GET", "/v1/audit", run_actions.audit)
 router.add("GET", "/v1/signals/{token}", links.show)

@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
--- The command line: words to { command, dir, ... , settings given as options }.
+-- The command line: words to { command, dir, ... , settings given as options }, or { command, arguments = JSON } for
+-- those in commands/.
 
 local argparse = require "argparse"
+local commands = require "flowhost.cli.commands"
 local core = require "flowhost.core"
 local settings = require "flowhost.cli.settings"
 
@@ -13,8 +15,9 @@ local EPILOG = [[
 Settings come from, each winning over the one before: defaults, host.lua in the
 flows folder, FLOWHOST_* in the environment (FLOWHOST_MAX_BODY=1m), options.
 
-Exit codes: 0 ended as asked, 1 found problems (check, test) or the run did not
-succeed (run), 2 wrong usage, 3 could not start, 4 could not reach the host.]]
+Exit codes: 0 ended as asked, 1 found problems (check, test), the run did not
+succeed (run) or the command was not done (the others), 2 wrong usage, 3 could
+not start, 4 could not reach the host.]]
 
 local function option_name(setting)
     return "--" .. setting:gsub("_", "-")
@@ -27,7 +30,19 @@ local function add_settings(command)
     end
 end
 
-local function new_parser()
+local function add_commands(parser)
+    for _, group in ipairs(commands.GROUPS) do
+        local added = {}
+        for i = 2, #group do
+            local command = commands.by_name[group[i]]
+            added[#added + 1] = parser:command(command.name, command.summary)
+            command.declare(added[#added])
+        end
+        parser:group(group[1], unpack(added))
+    end
+end
+
+function M.new_parser()
     local parser = argparse "flowhost"
         :description "Serves a folder of Lua flows: durable, over HTTP, in one process."
         :epilog(EPILOG)
@@ -54,14 +69,16 @@ local function new_parser()
     test:argument("dir", "Folder with the flows.")
     test:argument("filter", "Only tests whose file or name contains it."):args "?"
 
-    parser:command("version", "Print the version.")
+    local version = parser:command("version", "Print the version.")
+    parser:group("Serve and check", serve, check, run, test, version)
+    add_commands(parser)
     return parser
 end
 
 --- "flowhost DIR" is "flowhost serve DIR".
 local function with_command(words)
     local first = words[1]
-    if first and not COMMANDS[first] and first:sub(1, 1) ~= "-" then
+    if first and not COMMANDS[first] and not commands.by_name[first] and first:sub(1, 1) ~= "-" then
         return { "serve", unpack(words) }
     elseif first == "help" then
         return { "--help" }
@@ -107,11 +124,26 @@ local function parse(parser, words)
     return nil, type(result) == "table" and result or { usage = tostring(result) .. "\n" }
 end
 
---- { command, dir, flow, input, and settings as text }; nil, { text } to print and end, or { usage } for wrong usage.
+--- What C hands to command.lua; "listen" is a setting of the host that the program starts for `open`.
+local function command_options(command, result)
+    local ok, reason = true, nil
+    if command.check then
+        ok, reason = command.check(result)
+    end
+    if not ok then
+        return nil, { usage = ("flowhost: %s\ntry 'flowhost %s --help'\n"):format(reason, command.name) }
+    end
+    return { command = command.name, listen = result.listen, arguments = core.json.encode(result) }
+end
+
+--- { command, dir, flow, input, arguments, and settings, all text }; nil, { text } to print and end, or { usage } for
+--- wrong usage.
 function M.parse(words)
-    local result, stop = parse(new_parser(), with_command(words))
+    local result, stop = parse(M.new_parser(), with_command(words))
     if not result then
         return nil, stop
+    elseif commands.by_name[result.command] then
+        return command_options(commands.by_name[result.command], result)
     end
     local options = { command = result.command, dir = result.dir, input = result.input, filter = result.filter }
     for _, row in ipairs(settings.LIST) do

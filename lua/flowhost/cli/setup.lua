@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What C asks before a host is open (event "setup"):
+-- What C asks of a vm that serves nothing: event "command" (command.lua), and event "setup" before a host is open:
 --
 --   ("arguments", words)                          -> { name = text, ... } | { text = } | { usage = }
 --   ("settings", { given, environment, host_file }) -> { name = text, ..., env = JSON } | { problem = }
@@ -51,4 +51,8 @@ end
 
 core.on("setup", function(ask, o)
     return asks[ask](o)
+end)
+
+core.on("command", function(name, arguments)
+    return require("flowhost.cli.command").begin(name, arguments)
 end)

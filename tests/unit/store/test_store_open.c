@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening: what is refused, and with which sentence; backup, whose copy must open. */
+/* Opening: what is refused, and with which sentence. */
 #include "store_fixture.h"
 
 #include "base/log.h"
@@ -318,33 +318,6 @@ static void accepts_a_file_short_of_free_pages(void **state)
     assert_true(full - cut > 100 * 4096);
 }
 
-/* --- backup ----------------------------------------------------------------------------------- */
-
-static void backs_up_while_open(void **state)
-{
-    struct fixture *fixture = *state;
-    char path[sizeof(fixture->path) + 16];
-    struct fh_error err = {0};
-    assert_int_equal(fixture_open(fixture, 0, NULL), 0);
-    fill(fixture, 5000);
-    snprintf(path, sizeof(path), "%s/copy", fixture->root);
-    assert_int_equal(fh_store_backup(fixture->store, path, &err), 0);
-    assert_int_equal(put_text(fixture->store, "later", "v"), 0);
-    assert_int_equal(fh_store_backup(fixture->store, path, &err), FH_E_CONFLICT);
-    assert_non_null(strstr(err.detail, "exists; name another file"));
-    assert_int_equal(fh_store_backup(fixture->store, "/nowhere/at/all", &err), FH_E_NOT_FOUND);
-    fixture_close(fixture);
-
-    snprintf(fixture->path, sizeof(fixture->path), "%s/restored", fixture->root);
-    snprintf(fixture->file, sizeof(fixture->file), "%s/data.mdb", fixture->path);
-    assert_int_equal(mkdir(fixture->path, 0700), 0);
-    assert_int_equal(rename(path, fixture->file), 0);
-    assert_int_equal(fixture_open(fixture, 0, NULL), 0);
-    assert_int_equal(count_rows(fixture), ROWS);
-    assert_true(is_absent(fixture->store, "later"));
-    assert_int_equal(put_text(fixture->store, "later", "v"), 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -362,7 +335,6 @@ int main(void)
         TEST(refuses_a_newer_format),
         TEST(survives_any_truncation),
         TEST(accepts_a_file_short_of_free_pages),
-        TEST(backs_up_while_open),
     };
     fh_log_set(FH_LOG_OFF, FH_LOG_TEXT);
     return cmocka_run_group_tests(tests, NULL, NULL);
