@@ -6,6 +6,7 @@
  *   finish(exit_code)                    the command is over
  *   read(path) -> text | nil, code, detail
  *   create(path, text, is_private) -> true | nil, code, detail    whole or not at all; never replaces (base/file.h)
+ *   list(folder) -> { name, ... } | nil, code, detail      folders end in "/"; hidden ones are left out
  *   exists(path) -> boolean              make_folder(path) -> true | nil, code, detail    also when it is there
  *   backup(folder, path) -> damaged, detail | nil, code, detail            (store/store.h)
  *   restore(path, folder, may_be_damaged) -> damaged, detail | nil, code, detail */
@@ -14,7 +15,10 @@
 #include "store/store.h"
 #include "vm/bind.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -160,6 +164,55 @@ static int create(lua_State *L)
     return done(L, fh_file_create(path, mode, text, &err), &err);
 }
 
+static bool is_folder(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    int len = snprintf(path, sizeof(path), "%s/%s", folder, name);
+    return len < (int)sizeof(path) && stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+static const char folder_class[] = "flowhost.folder";
+
+/* Pushing may throw: the open folder lies in a userdata that closes it then. */
+static int list_folder(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    lua_newtable(L);
+    DIR **folder = lua_newuserdata(L, sizeof(DIR *));
+    *folder = NULL;
+    luaL_getmetatable(L, folder_class);
+    lua_setmetatable(L, -2);
+    *folder = opendir(path);
+    if (!*folder) {
+        int number = errno;
+        lua_pushfstring(L, "cannot read the folder %s: %s", path, strerror(number));
+        return fh_bind_fail(L, fh_error_from_errno(number), lua_tostring(L, -1));
+    }
+    struct dirent *entry;
+    int count = 0;
+    while ((entry = readdir(*folder)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            lua_pushfstring(L, "%s%s", entry->d_name, is_folder(path, entry->d_name) ? "/" : "");
+            lua_rawseti(L, 2, ++count);
+        }
+    }
+    closedir(*folder);
+    *folder = NULL;
+    lua_pop(L, 1);
+    return 1;
+}
+
+static int folder_gc(lua_State *L)
+{
+    DIR **folder = luaL_checkudata(L, 1, folder_class);
+    if (*folder) {
+        closedir(*folder);
+        *folder = NULL;
+    }
+    return 0;
+}
+
 static int exists(lua_State *L)
 {
     struct stat status;
@@ -228,10 +281,13 @@ static int finish(lua_State *L)
 
 void fh_bind_command_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"ask", ask},       {"finish", finish},   {"read", read_file},
-        {"create", create}, {"exists", exists},   {"make_folder", make_folder},
-        {"backup", backup}, {"restore", restore}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"ask", ask},          {"finish", finish},
+                                         {"read", read_file},   {"create", create},
+                                         {"exists", exists},    {"make_folder", make_folder},
+                                         {"list", list_folder}, {"backup", backup},
+                                         {"restore", restore},  {NULL, NULL}};
+    static const luaL_Reg folder_methods[] = {{"__gc", folder_gc}, {NULL, NULL}};
+    fh_bind_class(L, folder_class, folder_methods);
     lua_newtable(L);
     luaL_register(L, NULL, functions);
     lua_pushboolean(L, fh_vm_of(L)->context.host != NULL);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The figures of the spine: `./dev bench` on a release build. Prints a table, writes build/bench.json.
+"""The figures of the spine and of the engine: `./dev bench` on a release build. Prints a table, writes build/bench.json.
 
 Each load figure is the median of three wrk runs; one shard unless said. The services that `register` calls are a
 second host on the same machine, so the figure holds client, upstream and host on its processors together.
@@ -17,6 +17,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import bench_engine  # noqa: E402
 from harness import ROOT, Host  # noqa: E402
 
 BINARY = os.path.join(ROOT, "build", "flowhost")
@@ -171,6 +172,7 @@ def main():
     row("idle: wakeups", "5 /s", f"{idle['wakeups_per_s']:.1f} /s")
     start = measure_start(folder)
     row(f"start to first answer, {start['runs']:,} finished runs", "100 ms", f"{start['ms']:.0f} ms", **start)
+    bench_engine.measure(row)
     shutil.rmtree(folder)
     with open(os.path.join(ROOT, "build", "bench.json"), "w", encoding="utf-8") as file:
         json.dump({"processors": os.cpu_count(), "rows": rows}, file, indent=2)

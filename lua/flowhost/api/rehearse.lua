@@ -60,6 +60,7 @@ end
 
 local function check_run(report, release, row)
     report.runs = report.runs + 1
+    local status = row.status -- a replay changes it
     local flow = release.flows[row.flow]
     local found, err
     if flow then
@@ -72,7 +73,7 @@ local function check_run(report, release, row)
         divergence = { why = err.code .. ": " .. err.message }
     end
     if divergence and #report.diverging < MAX_REPORTED then
-        table.insert(report.diverging, { run = row.id, flow = row.flow, status = row.status, divergence = divergence })
+        table.insert(report.diverging, { run = row.id, flow = row.flow, status = status, divergence = divergence })
     end
 end
 

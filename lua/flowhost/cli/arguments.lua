@@ -58,6 +58,7 @@ function M.new_parser()
 
     local check = parser:command("check", "Load everything and report each problem as file:line.")
     check:argument("dir", "Folder with the flows.")
+    commands.check_live.declare(check)
 
     local run = parser:command("run", "Run one flow without a server; print the result and its steps.")
     run:argument("file", "The flow, e.g. flows/hello.lua.")
@@ -78,7 +79,7 @@ end
 --- "flowhost DIR" is "flowhost serve DIR".
 local function with_command(words)
     local first = words[1]
-    if first and not COMMANDS[first] and not commands.by_name[first] and first:sub(1, 1) ~= "-" then
+    if first and not COMMANDS[first] and not (commands.by_name[first] and first ~= commands.check_live.name) and first:sub(1, 1) ~= "-" then
         return { "serve", unpack(words) }
     elseif first == "help" then
         return { "--help" }
@@ -142,6 +143,8 @@ function M.parse(words)
     local result, stop = parse(M.new_parser(), with_command(words))
     if not result then
         return nil, stop
+    elseif result.against_live then
+        return command_options(commands.check_live, result)
     elseif commands.by_name[result.command] then
         return command_options(commands.by_name[result.command], result)
     end

@@ -16,7 +16,9 @@ local MAX_TEXT = 200     -- of a local's value
 local MAX_LEVELS, MAX_LOCALS = 30, 100
 
 local function show(value)
-    if type(value) == "function" then
+    if value == nil then
+        return json.null
+    elseif type(value) == "function" then
         return "(function)"
     elseif type(value) == "thread" or (type(value) == "userdata" and value ~= json.null) then
         return "(" .. type(value) .. ")"

@@ -22,4 +22,8 @@ for _, group in ipairs(M.GROUPS) do
     end
 end
 
+--- An option of a command of the program's own makes it one of these.
+M.check_live = require "flowhost.cli.commands.check_live"
+M.by_name[M.check_live.name] = M.check_live
+
 return M
