@@ -95,6 +95,9 @@ local function start(o)
     }
     run_module.when_taken(run, function()
         caller_module.follow(o.caller, run.id)
+        if o.caller.is_async then
+            run.waiters = {}
+        end
         decide(o.key)
     end)
 end

@@ -156,6 +156,9 @@ local function start(flow, input, trace_id, caller, is_queued)
     if caller.is_async or caller.wait_s then
         run_module.when_taken(run, function()
             caller_module.follow(caller, run.id)
+            if caller.is_async then
+                run.waiters = {} -- it has been told all it asked for; the run may be parked for years
+            end
         end)
     end
 end

@@ -41,6 +41,16 @@ describe("a run that waits", function()
         assert.is_nil(w:next_timer())
     end)
 
+    it("and whose caller does not wait leaves nothing in memory", function()
+        local w = new [[ ctx.wait "go" ]]
+        w:start("a", nil, { headers = { prefer = "respond-async" } })
+        w:start("a", nil, { headers = { prefer = "respond-async", ["idempotency-key"] = "k" } })
+        rest(w)
+        pass(w, 5000)
+        assert.equal(0, w:live_count())
+        assert.same({}, w:module("flowhost.engine.parking").waiters)
+    end)
+
     it("less than park_after stays", function()
         local w = new [[ ctx.sleep(4) return 1 ]]
         w:start "a"
