@@ -16,6 +16,7 @@ FLOWS = {
         end
         return "done"
     end""",
+    "wait.lua": "return function(ctx) return ctx.wait('go') end",
     "steps.lua": """return function(ctx, input)
         for n = 1, input.steps do
             ctx.step("step " .. n, function() return ("x"):rep(input.bytes or 10) end)
@@ -197,6 +198,7 @@ class TwoShards(EventsCase):
         clients = clients_by_shard(self.host, 2, "now")
         for owner, client in clients.items():
             run_id = self.begin(3, client)
+            client.disconnect()
             self.assertEqual(partition_of(run_id) % 2, owner)
             # the kernel deals connections out: among these, each shard has one but for a chance of 2^-15
             streams = [self.follow(run_id) for _ in range(16)]
@@ -222,6 +224,43 @@ class TwoShards(EventsCase):
             self.assertEqual(words([stay.next()]), [f"step {n} succeeded"])
             others[0].hang_up()
         self.assertEqual(words(stay.rest()), ["end succeeded"])
+
+
+class Parked(EventsCase):
+    SHARDS = 2
+    HOST_LUA = EventsCase.HOST_LUA.replace("return {", "return { park_after = 0.01,", 1)
+
+    def wait_for(self, stream, word):
+        """The events up to the one that says so."""
+        events = [stream.next()]
+        while words(events[-1:]) != [word]:
+            events.append(stream.next())
+        return events
+
+    def test_a_parked_run_keeps_the_stream_open(self):
+        run_id = start_run(self.host, "wait", prefer="respond-async").body["id"]
+        streams = [self.follow(run_id) for _ in range(6)]
+        for stream in streams:
+            self.wait_for(stream, "run waiting")
+        self.assertEqual(self.ask("POST", f"/v1/runs/{run_id}/signal/go", {"n": 1}).status, 202)
+        for stream in streams:
+            events = stream.rest()
+            self.assertEqual(words(events[-1:]), ["end succeeded"])
+            self.assertIn("step 1 succeeded", words(events))
+
+    def test_over_a_crash(self):
+        run_id = start_run(self.host, "wait", prefer="respond-async").body["id"]
+        stream = self.follow(run_id)
+        seen = [e for e in self.wait_for(stream, "run waiting") if "id" in e]
+        self.host.kill()
+        with self.assertRaises((http.client.IncompleteRead, ConnectionError, AssertionError)):
+            assert stream.next(), "cut"
+        self.host.start()
+        stream = self.follow(run_id, headers={"Last-Event-ID": seen[-1]["id"]})
+        self.assertEqual(self.ask("POST", f"/v1/runs/{run_id}/signal/go", {"n": 1}).status, 202)
+        events = stream.rest()
+        self.assertEqual(words(events[-1:]), ["end succeeded"])
+        self.assertFalse({e["id"] for e in events if "id" in e} & {e["id"] for e in seen})
 
 
 class Drained(EventsCase):
