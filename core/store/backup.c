@@ -63,6 +63,7 @@ static int copy_as(struct fh_store *store, char *name, const char *path, struct 
         return explain(err, fh_error_from_errno(errno), path, strerror(errno));
     }
     int rc = copy(store->env.lmdb, fd);
+    fh_resident_touch(&store->env.resident, SIZE_MAX / 4); /* it was all looked at */
     int number = close(fd) == 0 ? 0 : errno;
     rc = rc == 0 ? number : rc;
     if (rc == 0) {
