@@ -1,13 +1,15 @@
 -- SPDX-License-Identifier: MIT
 -- GET /v1/runs/{id}/events: a run as it goes on, as server-sent events.
 --
---   id: <chunk>-<index>     event: step     one entry of the journal, as a step (redo: the entries of that path are void)
+--   id: <chunk>-<index>     event: step     one entry of the journal, as a step
+--   id: <chunk>-<index>     event: redo     what was told of that path so far is void
 --                           event: run      the run, first behind the steps so far, then when its state has changed
 --   id: end                 event: end      the run once it has ended; then the stream is closed
 --                           event: error    code and detail; the stream is closed
 --
--- An event is sent when what it tells is durable: it is read from the store after each commit of the run (engine/watch),
--- by the shard that has the connection, as fast as the caller reads. Last-Event-ID, or else ?after=, resumes.
+-- An event is sent when what it tells is durable: it is read from the store after each commit of the run
+-- (engine/watch), by the shard that has the connection, as fast as the caller reads. Last-Event-ID, or else ?after=,
+-- resumes.
 
 local core = require "flowhost.core"
 local journal_tail = require "flowhost.engine.journal_tail"
@@ -32,7 +34,8 @@ local KEEP_ALIVE_MS = 15000
 -- The streams of this shard, by themselves:
 --   id, bytes     of the run           stream, gone (token)
 --   place         what was sent last   shown   the state that was sent last
---   text, at      what is being sent, and from where   is_waiting: for the caller to read   is_last: nothing follows text
+--   text, at      what is being sent, and from where   is_waiting: for the caller to read
+--   is_last       nothing follows text
 local open = {}
 local count = 0
 

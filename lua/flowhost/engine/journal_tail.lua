@@ -21,8 +21,8 @@ local function chunk_of(key)
     return ((a * 256 + b) * 256 + c) * 256 + d
 end
 
---- Calls visit(entry, chunk, index) for the entries of the next page. Returns the place behind them and whether there was
---- a page; nil and a reason when a chunk is damaged.
+--- Calls visit(entry, chunk, index) for the entries of the next page. Returns the place behind them and whether there
+--- was a page; nil and a reason when a chunk is damaged.
 ---@param place { chunk: integer, index: integer, is_done: boolean? }   is_done: the chunk has no more entries
 function M.read(run_bytes, place, visit)
     local before = place.is_done and place.chunk or place.chunk - 1

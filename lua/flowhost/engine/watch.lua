@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Who wants to know that a run has changed. A run changes on the shard that owns it; those who watch it may be on any. The
--- owner knows the shards to tell, each shard its own watchers. What has changed they read from the store.
+-- Who wants to know that a run has changed. A run changes on the shard that owns it; those who watch it may be on any.
+-- The owner knows the shards to tell, each shard its own watchers. What has changed they read from the store.
 
 local core = require "flowhost.core"
 local remote = require "flowhost.engine.remote"
@@ -28,8 +28,8 @@ function M.notify(run)
     end
 end
 
---- Calls fn() after each change from now on; on_ready() once none can be missed any more: what is read then is the state
---- that the changes follow.
+--- Calls fn() after each change from now on; on_ready() once none can be missed any more: what is read then is the
+--- state that the changes follow.
 function M.start(id, fn, on_ready)
     watchers[id] = watchers[id] or {}
     watchers[id][fn] = true
