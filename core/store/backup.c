@@ -50,7 +50,9 @@ static int back_up(MDB_env *lmdb, const char *path, struct fh_store_check *check
 int fh_store_backup(struct fh_store *store, const char *path, struct fh_store_check *check,
                     struct fh_error *err)
 {
-    return back_up(store->env.lmdb, path, check, err);
+    int rc = back_up(store->env.lmdb, path, check, err);
+    fh_resident_touch(&store->env.resident, SIZE_MAX / 4); /* it was all looked at */
+    return rc;
 }
 
 int fh_store_backup_folder(const char *folder, const char *path, struct fh_store_check *check,

@@ -54,6 +54,8 @@ static int attempt(struct fh_commit *commit, struct pass *pass, const struct fh_
         commit->commits++;
         commit->batches += counts.batches;
         commit->bytes += counts.bytes;
+        fh_resident_touch(&commit->env->resident,
+                          counts.batches * FH_RESIDENT_TOUCH_BYTES + counts.bytes);
     } else if (rc == FH_E_IO) {
         set_failed(commit);
     }
@@ -287,7 +289,7 @@ static int start_thread(struct fh_commit *commit)
     return rc == 0 ? 0 : FH_E_NO_MEMORY;
 }
 
-int fh_commit_start(struct fh_commit *commit, const struct fh_env *env, struct fh_error *err)
+int fh_commit_start(struct fh_commit *commit, struct fh_env *env, struct fh_error *err)
 {
     pthread_condattr_t monotonic;
     commit->env = env;

@@ -22,7 +22,7 @@
 enum { FH_COMMIT_MARKS = 1 << 16 };
 
 struct fh_commit {
-    const struct fh_env *env;
+    struct fh_env *env;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t bell;
@@ -42,7 +42,7 @@ struct fh_commit {
     _Atomic uint64_t bytes;
 };
 
-int fh_commit_start(struct fh_commit *commit, const struct fh_env *env, struct fh_error *err);
+int fh_commit_start(struct fh_commit *commit, struct fh_env *env, struct fh_error *err);
 
 /* Takes the batch, or frees it and returns FH_E_CLOSED or the sticky failure. */
 int fh_commit_push(struct fh_commit *commit, struct fh_batch *batch);

@@ -207,11 +207,32 @@ static int create_tables(struct fh_env *env, const char *path, struct fh_error *
     return rc == 0 ? 0 : explain(err, rc, path);
 }
 
+/* Without the map's address all works, it only counts as memory. */
+static void open_resident(struct fh_env *env, size_t limit_bytes)
+{
+    MDB_txn *txn;
+    MDB_val stored;
+    MDB_stat stat;
+    MDB_envinfo info;
+    MDB_val key = fh_env_val(FORMAT_KEY);
+    void *map = NULL;
+    mdb_env_info(env->lmdb, &info);
+    if (mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &txn) == 0) {
+        if (mdb_get(txn, env->tables[FH_TABLE_META], &key, &stored) == 0 &&
+            mdb_env_stat(env->lmdb, &stat) == 0) {
+            map = fh_pages_find_map(stored.mv_data, stat.ms_psize);
+        }
+        mdb_txn_abort(txn);
+    }
+    fh_resident_open(&env->resident, map, info.me_mapsize, limit_bytes);
+}
+
 int fh_env_open(struct fh_env *env, const struct fh_store_config *config, struct fh_error *err)
 {
     struct fh_buf file;
     bool is_complete = false;
     env->lmdb = NULL;
+    env->resident = (struct fh_resident){.statm_fd = -1};
     fh_buf_init(&file, PATH_MAX);
     int rc = fh_buf_push_format(&file, "%s/data.mdb", config->path);
     if (rc != 0) {
@@ -231,6 +252,9 @@ int fh_env_open(struct fh_env *env, const struct fh_store_config *config, struct
     if (rc == 0 && !is_complete) {
         rc = create_tables(env, config->path, err);
     }
+    if (rc == 0) {
+        open_resident(env, config->resident_bytes);
+    }
 out:
     fh_buf_deinit(&file);
     if (rc != 0) {
@@ -242,6 +266,7 @@ out:
 void fh_env_close(struct fh_env *env)
 {
     if (env->lmdb) {
+        fh_resident_close(&env->resident);
         mdb_env_close(env->lmdb);
         env->lmdb = NULL;
     }

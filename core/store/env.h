@@ -2,6 +2,7 @@
 /* The LMDB environment of a store with its tables opened, and the one translation of its codes. */
 #pragma once
 
+#include "store/resident.h"
 #include "store/store.h"
 
 #include <lmdb.h>
@@ -11,6 +12,7 @@
 struct fh_env {
     MDB_env *lmdb;
     MDB_dbi tables[FH_TABLE_COUNT];
+    struct fh_resident resident;
 };
 
 /* Opens or makes data.mdb in the (locked) folder, its tables and the meta row "format". Every

@@ -209,3 +209,17 @@ int fh_pages_check(const char *data_file, struct fh_error *err)
     close(walk.fd);
     return rc;
 }
+
+/* A page knows its number, and page 0 its magic. */
+void *fh_pages_find_map(const void *value, size_t page_bytes)
+{
+    const char *page = (const char *)((uintptr_t)value & ~(uintptr_t)(page_bytes - 1));
+    bool is_leaf = (u16_at(page + 10) & (PAGE_BRANCH | PAGE_LEAF | PAGE_OVERFLOW)) == PAGE_LEAF;
+    uint64_t number = u64_at(page);
+    if (!is_leaf || number < 2 || number > (uintptr_t)page / page_bytes) {
+        return NULL;
+    }
+    const char *map = page - number * page_bytes;
+    bool is_first = u64_at(map) == 0 && u32_at(map + PAGE_HEAD_BYTES) == META_MAGIC;
+    return is_first ? (void *)(uintptr_t)map : NULL;
+}

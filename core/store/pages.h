@@ -9,6 +9,12 @@
 
 #include "base/error.h"
 
+#include <stddef.h>
+
 /* 0 (also for a missing or empty file), FH_E_CORRUPT, FH_E_IO, FH_E_PERMISSION, FH_E_NO_MEMORY;
  * `err` tells what to do. A file that is not of LMDB passes: LMDB itself refuses it. */
 int fh_pages_check(const char *data_file, struct fh_error *err);
+
+/* Where the file is mapped, by the address of a small value that was read from the map; NULL when it does not look as
+ * it should. LMDB does not tell. */
+void *fh_pages_find_map(const void *value, size_t page_bytes);

@@ -13,6 +13,7 @@ struct fh_snapshot {
     struct fh_store *store;
     MDB_txn *txn;
     struct fh_snapshot *next;
+    size_t touched_bytes; /* of the map, at most */
 };
 
 static struct fh_snapshot *pop_pooled(struct fh_store *store)
@@ -71,6 +72,8 @@ void fh_snapshot_close(struct fh_snapshot *snapshot)
     }
     struct fh_store *store = snapshot->store;
     mdb_txn_reset(snapshot->txn);
+    fh_resident_touch(&store->env.resident, snapshot->touched_bytes);
+    snapshot->touched_bytes = 0;
     pthread_mutex_lock(&store->pool_lock);
     bool is_kept = store->pooled < POOL_MAX;
     if (is_kept) {
@@ -114,6 +117,7 @@ int fh_snapshot_get(struct fh_snapshot *snapshot, enum fh_table table, struct fh
         return fh_error_set(err, FH_E_NOT_FOUND, "no key is empty or longer than %d bytes",
                             FH_KEY_MAX_BYTES);
     }
+    snapshot->touched_bytes += FH_RESIDENT_TOUCH_BYTES;
     int rc = mdb_get(snapshot->txn, snapshot->store->env.tables[table], &lmdb_key, &stored);
     if (rc != 0) {
         return explain(err, rc, table, key);
@@ -197,7 +201,8 @@ static int visit_one(const struct fh_scan *scan, MDB_val key, MDB_val stored, fh
     return visit(arg, name, value, rc);
 }
 
-static int scan_all(MDB_cursor *cursor, const struct fh_scan *scan, fh_scan_visit visit, void *arg)
+static int scan_all(MDB_cursor *cursor, const struct fh_scan *scan, fh_scan_visit visit, void *arg,
+                    size_t *touched_bytes)
 {
     MDB_val key;
     MDB_val stored;
@@ -205,6 +210,7 @@ static int scan_all(MDB_cursor *cursor, const struct fh_scan *scan, fh_scan_visi
     int rc = scan->reverse ? seek_reverse(cursor, scan, &key, &stored)
                            : seek_forward(cursor, scan, &key, &stored);
     while (rc == 0 && has_prefix(key, scan->prefix)) {
+        *touched_bytes += key.mv_size + stored.mv_size;
         int answer = visit_one(scan, key, stored, visit, arg);
         if (answer != 0) {
             return answer < 0 ? answer : 0;
@@ -225,7 +231,8 @@ int fh_snapshot_scan(struct fh_snapshot *snapshot, const struct fh_scan *scan, f
     if (rc != 0) {
         return fh_env_code(rc);
     }
-    rc = scan_all(cursor, scan, visit, arg);
+    snapshot->touched_bytes += FH_RESIDENT_TOUCH_BYTES;
+    rc = scan_all(cursor, scan, visit, arg, &snapshot->touched_bytes);
     mdb_cursor_close(cursor);
     return rc;
 }

@@ -44,6 +44,8 @@ struct fh_store_config {
     size_t
         map_bytes; /* the data file's largest size; 0: 64 GiB (sparse, costs address space only) */
     unsigned max_readers; /* snapshots open at one time; 0: 126 */
+    size_t
+        resident_bytes; /* so much of the data file may count as the process's memory; 0: 48 MiB */
 };
 
 /* One process per folder: a lock file with our pid is held. Errors come with a sentence that says

@@ -4,6 +4,7 @@
 local bundle = require "flowhost.api.bundle"
 local core = require "flowhost.core"
 local diff = require "flowhost.api.diff"
+local events = require "flowhost.api.events"
 local flows = require "flowhost.api.flows"
 local links = require "flowhost.api.links"
 local problem = require "flowhost.api.problem"
@@ -79,6 +80,7 @@ router.add("GET", "/v1/runs", runs.list)
 router.add("GET", "/v1/runs/{id}", runs.get)
 router.add("GET", "/v1/runs/{id}/steps", runs.steps)
 router.add("GET", "/v1/runs/{id}/journal", runs.journal)
+router.add("GET", "/v1/runs/{id}/events", events.get)
 router.add("GET", "/v1/runs/{id}/why", why.get)
 router.add("GET", "/v1/runs/{id}/replay", rehearse.replay)
 router.add("POST", "/v1/runs/{id}/signal/{name}", run_actions.signal)
@@ -102,6 +104,7 @@ end
 
 function M.drain()
     start.is_draining = true
+    events.close_all()
 end
 
 core.on("http", function(request, method, path, body)

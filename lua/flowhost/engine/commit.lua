@@ -7,6 +7,7 @@
 local core = require "flowhost.core"
 local rows = require "flowhost.engine.rows"
 local token = require "flowhost.engine.token"
+local watch = require "flowhost.engine.watch"
 
 local fault, timer = core.system.fault, core.timer
 local mono_us = timer.mono_us
@@ -52,6 +53,7 @@ local function on_commit(run, mark, status, after, code)
         fn()
     end
     release_waiters(run)
+    watch.notify(run)
     if run.durable_waiters[1] or run.wants_flush then
         flush(run)
     end

@@ -133,4 +133,6 @@ function M.index(entries)
     return by_path
 end
 
+M.AS_STORED, M.to_entry = AS_STORED, to_entry -- for journal_tail.lua
+
 return M
