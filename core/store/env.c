@@ -214,7 +214,7 @@ static void open_resident(struct fh_env *env, size_t limit_bytes)
     MDB_val stored;
     MDB_stat stat;
     MDB_envinfo info;
-    MDB_val key = fh_env_val(FORMAT_KEY);
+    MDB_val key = fh_env_val(FH_SLICE_LIT("format"));
     void *map = NULL;
     mdb_env_info(env->lmdb, &info);
     if (mdb_txn_begin(env->lmdb, NULL, MDB_RDONLY, &txn) == 0) {

@@ -40,12 +40,34 @@ local function apply(settings)
     end
 end
 
---- Files and settings in; a list of { file, line, message } out. Shard 0 keeps the release in the store for all.
+local ENVIRONMENT = setmetatable({}, {
+    __index = function(_, name)
+        return os.getenv(name)
+    end,
+})
+
+local function read_host_file(text)
+    return require("flowhost.cli.host_file").read(text, ENVIRONMENT)
+end
+
+local function save(release)
+    local release_module = require "flowhost.engine.release"
+    release_module.save(release, release_module.has_blob, function(code)
+        if code then
+            system.log("error", "the release could not be stored: " .. code)
+        end
+    end)
+end
+
+--- Files and settings in; a list of { file, line, message } out. Shard 0 keeps the release in the store for all: its
+--- batch is the first, so whatever a run is pinned to is on disk before the run is.
 core.on("load", function(files, settings)
     local api = require "flowhost.api"
     local catalog = require "flowhost.engine.catalog"
     local ctx = require "flowhost.ctx"
+    local override = require "flowhost.engine.override"
     local release_module = require "flowhost.engine.release"
+    local reload = require "flowhost.engine.reload"
     local run_module = require "flowhost.engine.run"
 
     apply(settings)
@@ -53,22 +75,37 @@ core.on("load", function(files, settings)
         retention = default_retention(settings) }
     run_module.keeps_all = settings.record_all == "true"
     local release = release_module.make(files, json.decode(settings.env))
-    local compiled = catalog.activate(release)
-    api.set_release(compiled)
+    local compiled = catalog.compile(release)
     if system.shard == 0 then
-        release_module.save(release, "flows", function(code)
-            if code then
-                system.log("error", "the release could not be stored: " .. code)
-            end
-        end)
+        save(release)
         require("flowhost.engine.signal_link").start()
+        reload.begin(release, settings.has_host_file == "true" and read_host_file or nil, files["host.lua"])
     end
+    release.texts = {}
+    catalog.on_served = api.set_release
+    catalog.activate(compiled)
+    catalog.set_overrides(override.read_all())
     return compiled.problems
 end)
+
+core.on("reload", function(...)
+    require("flowhost.engine.reload").change(...)
+end)
+
+local function collect_releases()
+    local collect = require "flowhost.engine.collect"
+    require("flowhost.engine.reload").on_done = function()
+        collect.start(false)
+    end
+    if system.shard == 0 then
+        collect.start(true)
+    end
+end
 
 core.on("start", function()
     local catalog = require "flowhost.engine.catalog"
     local recovery = require "flowhost.engine.recovery"
+    collect_releases()
     require "flowhost.engine.control"
     local retention = require "flowhost.engine.retention"
     local run_module = require "flowhost.engine.run"
