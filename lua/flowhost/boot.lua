@@ -40,7 +40,17 @@ local function apply(settings)
     end
 end
 
---- Files and settings in; a list of { file, line, message } out. Shard 0 keeps the release in the store for all.
+local function save(release)
+    local release_module = require "flowhost.engine.release"
+    release_module.save(release, release_module.has_blob, function(code)
+        if code then
+            system.log("error", "the release could not be stored: " .. code)
+        end
+    end)
+end
+
+--- Files and settings in; a list of { file, line, message } out. Shard 0 keeps the release in the store for all: its
+--- batch is the first, so whatever a run is pinned to is on disk before the run is.
 core.on("load", function(files, settings)
     local api = require "flowhost.api"
     local catalog = require "flowhost.engine.catalog"
@@ -53,16 +63,14 @@ core.on("load", function(files, settings)
         retention = default_retention(settings) }
     run_module.keeps_all = settings.record_all == "true"
     local release = release_module.make(files, json.decode(settings.env))
-    local compiled = catalog.activate(release)
-    api.set_release(compiled)
+    local compiled = catalog.compile(release)
     if system.shard == 0 then
-        release_module.save(release, "flows", function(code)
-            if code then
-                system.log("error", "the release could not be stored: " .. code)
-            end
-        end)
+        save(release)
         require("flowhost.engine.signal_link").start()
     end
+    release.texts = {}
+    catalog.on_served = api.set_release
+    catalog.activate(compiled)
     return compiled.problems
 end)
 

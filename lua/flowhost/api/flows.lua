@@ -24,14 +24,15 @@ end
 
 function M.list(request)
     local names, items = {}, {}
-    for name in pairs(catalog.active.flows) do
+    for name in pairs(catalog.served.flows) do
         names[#names + 1] = name
     end
     table.sort(names)
     for i, name in ipairs(names) do
-        items[i] = flow_view(catalog.active.flows[name])
+        items[i] = flow_view(catalog.served.flows[name])
     end
-    send(request, { items = json.array(items), problems = json.array(catalog.active.problems), next = null })
+    send(request, { release = catalog.active.hash, items = json.array(items), problems = json.array(catalog.problems()),
+        next = null })
 end
 
 function M.get(request, captures)

@@ -86,9 +86,19 @@ local function remove_credentials(headers, flow)
     end
 end
 
+--- The flow that a new run of this name takes; nil when there is none and the caller was told.
+local function find_flow(request, name)
+    local flow, code, detail = catalog.take(name)
+    if not flow then
+        problem.send(request, code == "NO_FLOW" and 404 or 409, code, detail)
+    end
+    return flow
+end
+
 --- A flow's own route.
-local function handle_route(flow, request, captures, method, path, body)
-    if refuse_when_draining(request) then
+local function handle_route(name, request, captures, method, path, body)
+    local flow = find_flow(request, name)
+    if not flow or refuse_when_draining(request) then
         return
     end
     local is_json, value = decode_body(request, body)
@@ -126,7 +136,7 @@ function M.routes_of(release, router)
         local flow = release.flows[name]
         if flow.http then
             router.add_to(routes, flow.http.method, flow.http.path, function(...)
-                return handle_route(flow, ...)
+                return handle_route(name, ...)
             end)
         end
     end
@@ -162,10 +172,8 @@ end
 
 --- POST /v1/flows/{name}/runs
 function M.handle_api(request, captures, _, _, body)
-    local flow = catalog.flow(captures.name)
-    if not flow then
-        return problem.send(request, 404, "NO_FLOW", ("no flow '%s'"):format(captures.name))
-    elseif refuse_when_draining(request) then
+    local flow = find_flow(request, captures.name)
+    if not flow or refuse_when_draining(request) then
         return
     end
     local is_json, input = decode_body(request, body)

@@ -1,236 +1,364 @@
 -- SPDX-License-Identifier: MIT
--- The flows that new runs start from (the active release), and the releases that older runs are pinned to.
+-- The flows that new runs take, and the releases that older runs are pinned to.
+--
+-- New runs take the flows of the newest release, unless an override of the flow says otherwise (engine/override.lua):
+--
+--   override: disabled (boolean), release (hex: this version instead of the newest), canary { release, weight (1..99,
+--   percent of new runs) }. In memory also what these stand for: flow or problem, canary.flow or canary.problem.
 
 local core = require "flowhost.core"
 local bulk = require "flowhost.engine.bulk"
-local error_object = require "flowhost.engine.error"
-local fiber_module = require "flowhost.engine.fiber"
+local environment = require "flowhost.engine.environment"
 local loader = require "flowhost.flow.loader"
 local release_module = require "flowhost.engine.release"
-local run_log = require "flowhost.engine.run_log"
-local sandbox = require "flowhost.flow.sandbox"
-local step = require "flowhost.engine.step"
-
-local json, system = core.json, core.system
 
 local M = {
-    active = nil, -- release in force
+    active = nil,         -- the newest release, compiled
+    served = nil,         -- { flows = name -> flow in force, problems }
+    overrides = {},       -- name -> override
+    on_served = nil,      -- called with `served` when that has changed
+    on_use = nil,         -- called with the hash of each release that a run is brought back with
 }
 
-local loaded = {} -- hash -> release
+local MAX_LOADED = 16
+
+local loaded = {}   -- hash -> compiled release
+local last_used = {} -- hash -> number that rises with each use
+local uses = 0
+local units = setmetatable({}, { __mode = "v" }) -- path, text's hash -> what the loader made of it
 local options
-local factory
+local refused = {}  -- problems of files that the newest release has in an older form, or not at all
 
-local MAX_DEPTH = { max_depth = 512 }
+local function unit_key(path, hash)
+    return path .. "\0" .. hash
+end
 
---- What scripts know as lua-cjson, over the host's own codec: the library's encoder can run away outside of a flow's
---- limits. Errors are raised, empty arrays stay arrays.
-local function new_cjson()
-    local function encode(value)
-        local text, reason = json.encode(value == nil and json.null or value, MAX_DEPTH)
-        if not text then
-            error("cjson.encode: " .. reason, 2)
+--- What tells one set of modules from another.
+local function libs_of(hashes)
+    local list = {}
+    for path, hash in pairs(hashes) do
+        if path:find "^lib/" then
+            list[#list + 1] = path .. hash
         end
-        return text
     end
-    local function decode(text)
-        if type(text) ~= "string" then
-            error("cjson.decode: a string is expected, not a " .. type(text), 2)
-        end
-        local value, reason = json.decode(text, MAX_DEPTH)
-        if value == nil then
-            error("cjson.decode: " .. reason, 2)
-        end
-        return value
-    end
-    return { encode = encode, decode = decode, null = json.null, empty_array = json.array {}, new = new_cjson }
+    table.sort(list)
+    return table.concat(list, "\n")
 end
 
---- The library modules flows may require beside lib/, each as a table of the environment's own.
-local ALLOWED = { cjson = new_cjson }
-
-local function fiber_of(state)
-    local fiber = fiber_module.current
-    return fiber and fiber.run == state.run and fiber or nil
+--- Text of a file of the release. Raises when the store does not have it.
+local function read(release, path)
+    local hash = release.hashes[path]
+    if not hash then
+        return nil
+    elseif release.texts[path] then
+        return release.texts[path]
+    end
+    local text, reason = release_module.read_blob(hash)
+    if not text then
+        error(("file %s of release %s is not in the store%s"):format(path, release.hash:sub(1, 12),
+            reason and ": " .. reason or ""), 0)
+    end
+    return text
 end
 
---- Recorded time of the branch: what os.time reads. While a file is loaded there is no run: the epoch.
-local function recorded_now(state)
-    local fiber = fiber_of(state)
-    return fiber and fiber.now / 1000 or 0
-end
-
---- Each branch, and each step inside of which the flow draws, has a sequence of its own, seeded by run and place:
---- neither the order of branches nor a step that a replay skips changes what others draw.
-local function random_state(state)
-    local fiber = fiber_of(state)
-    if not fiber then
-        return sandbox.seed "load"
-    end
-    local scope = fiber.scope
-    if not scope.rng then
-        scope.rng = sandbox.seed((fiber.run.origin and fiber.run.origin.id or fiber.run.id) .. "/" .. (scope.path or scope.prefix))
-    end
-    return scope.rng
-end
-
---- As pcall, but the chunk cannot stop half-way. Inside of a coroutine of the flow's own it could be left so, and go on
---- when the chunk has another run's globals; in a run's own coroutine a yield ends the run.
-local function call_whole(chunk)
-    local co = coroutine.create(chunk)
-    local ok, exported = coroutine.resume(co)
-    if coroutine.status(co) == "suspended" then
-        return false, "a file cannot wait while it is loaded"
-    end
-    return ok, exported
-end
-
---- Runs the top level of a file. All runs share the chunk, so while it runs nothing may wait: the verbs of ctx look at
---- the fiber's `is_loading`, how many files deep it is.
-local function call_chunk(chunk, env)
-    local fiber = fiber_module.current
-    if fiber then
-        fiber.is_loading = (fiber.is_loading or 0) + 1
-    end
-    setfenv(chunk, env)
-    local call = fiber and coroutine.running() ~= fiber.co and call_whole or pcall
-    local ok, exported = call(chunk)
-    if fiber then
-        fiber.is_loading = fiber.is_loading > 1 and fiber.is_loading - 1 or nil
-    end
-    if not ok then
-        error(exported, 0)
-    end
-    return exported
-end
-
-local LOADING = {}
-
-local function load_lib(name, chunk, state)
-    state.modules[name] = LOADING
-    local ok, module = pcall(call_chunk, chunk, state.env)
-    state.modules[name] = nil
-    if not ok then
-        error(module, 0)
-    end
-    return module
-end
-
---- lib/NAME.lua of the same release, once per environment; or an allowed module.
-local function require_module(name, state)
-    local module = state.modules[name]
-    if module == LOADING then
-        error(("module '%s' requires itself: it is still being loaded"):format(name), 0)
-    elseif module ~= nil then
-        return module
-    end
-    local chunk = state.release.files["lib/" .. name:gsub("%.", "/") .. ".lua"]
-    if chunk then
-        module = load_lib(name, chunk, state)
-    elseif ALLOWED[name] then
-        module = ALLOWED[name]()
-    else
-        error(("module '%s' not found: neither lib/%s.lua of this folder nor cjson"):format(name,
-            (name:gsub("%.", "/"))), 0)
-    end
-    state.modules[name] = module == nil or module
-    return state.modules[name]
-end
-
---- As ctx.log.info; inside of a coroutine of the flow's own or at a file's top level, where no step can be, just the
---- line.
-local function print_line(text, state)
-    local run, fiber = state.run, fiber_of(state)
-    local is_step = fiber and not fiber.is_loading and coroutine.running() == fiber.co
-    if run and (not is_step or step.log("info", text)) then
-        run_log.write(run, "info", text)
-    end
-end
-
-local function new_env(release, run)
-    local state = { release = release, run = run, modules = {} }
-    state.env = factory:env(state)
-    return state.env
-end
-
---- Errors that no pcall of a flow keeps. After a stack overflow the hook that watches the budget may have no stack left
---- to run on: a flow that goes on there could go on for ever.
-local function is_fatal(raised)
-    local text = type(raised) == "table" and rawget(raised, "message") or raised
-    if core.flow.is_over_budget() or text == "error in error handling" then
-        return true
-    end
-    return type(text) == "string" and (text:find "stack overflow$" or text:find "stack overflow %b()$") ~= nil
-end
-
---- Runs fn under a flow's limits, outside of any run.
-local function limited(fn)
-    local how, raised = core.flow.resume(coroutine.create(fn))
-    if how == "end" then
-        return true
-    elseif how == "yield" then
-        return false, "a flow file cannot wait while it is loaded"
-    end
-    return false, error_object.is(raised) and raised.message or raised
-end
-
-local function compile(release)
-    local hashes = release.hashes
-    return loader.load(release.files, {
-        hash = release.hash, env = release.env, new_env = new_env, new_ctx = options.new_ctx, limited = limited,
-        is_jit = options.is_jit, taken = options.taken, retention = options.retention, call_chunk = call_chunk, json = json,
-        version_of = function(file)
-            return system.hex(hashes and hashes[file] or system.sha256(release.files[file])):sub(1, 12)
+--- For the loader: nothing is compiled yet.
+local function begin(release)
+    return loader.new {
+        hash = release.hash, env = release.env, libs = libs_of(release.hashes), json = core.json,
+        new_env = environment.new_env, new_ctx = options.new_ctx, limited = environment.limited,
+        call_chunk = environment.call_chunk, is_jit = options.is_jit, taken = options.taken,
+        retention = options.retention,
+        version_of = function(path)
+            return release.hashes[path]:sub(1, 12)
         end,
-    })
-end
-
----@param o { new_ctx: function, is_jit: boolean?, taken: table<string, boolean>? }
-function M.set_up(o)
-    options = o
-    factory = sandbox.new {
-        now = recorded_now, random_state = random_state, require = require_module, print = print_line, jit = o.is_jit,
-        is_fatal = is_fatal,
+        read = function(path)
+            return read(release, path)
+        end,
+        find_unit = function(path)
+            local hash = release.hashes[path]
+            return hash and units[unit_key(path, hash)]
+        end,
+        keep_unit = function(path, unit)
+            units[unit_key(path, release.hashes[path])] = unit
+        end,
     }
 end
 
---- Makes the folder the active release of this shard. Returns the compiled release; its `problems` say what was left
---- out.
-function M.activate(release)
-    local compiled = compile(release)
-    loaded[release.hash] = compiled
-    M.active = compiled
-    return compiled
+local function sorted_paths(hashes)
+    local paths = {}
+    for path in pairs(hashes) do
+        paths[#paths + 1] = path
+    end
+    table.sort(paths)
+    return paths
+end
+
+local function is_needed(hash)
+    if M.active and M.active.hash == hash then
+        return true
+    end
+    for _, override in pairs(M.overrides) do
+        if override.release == hash or (override.canary and override.canary.release == hash) then
+            return true
+        end
+    end
+    return false
+end
+
+local function forget_oldest()
+    local count, oldest = 0, nil
+    for hash in pairs(loaded) do
+        count = count + 1
+        if not is_needed(hash) and (not oldest or last_used[hash] < last_used[oldest]) then
+            oldest = hash
+        end
+    end
+    if count > MAX_LOADED and oldest then
+        M.forget(oldest)
+    end
+end
+
+--- Takes a release out of memory; runs that are being worked on keep what they use of it.
+function M.forget(hash)
+    loaded[hash], last_used[hash] = nil, nil
+end
+
+local function keep(release)
+    uses = uses + 1
+    loaded[release.hash], last_used[release.hash] = release, uses
+    forget_oldest()
+    return release
+end
+
+---@param o { new_ctx: function, is_jit: boolean?, taken: table<string, boolean>?, retention: table? }
+function M.set_up(o)
+    options = o
+    environment.set_up(o.is_jit)
+end
+
+--- Compiles all files of a release (engine/release.lua).
+---@param o { order: string[]?, pause: function? }?  order: in which flows are added (default: by path)
+function M.compile(release, o)
+    local compiled = begin(release)
+    compiled.hashes = release.hashes
+    return loader.fill(compiled, o and o.order or sorted_paths(release.hashes), o and o.pause)
 end
 
 --- Compiles files that are not served, to see what runs would do on them.
 function M.candidate(files)
-    return compile { hash = "candidate", files = files, env = M.active.env }
+    return M.compile(release_module.make(files, M.active.env))
 end
 
-function M.flow(name)
-    return M.active and M.active.flows[name]
+--- A stored release of which only what flows share is compiled; nil, reason.
+local function open(hash)
+    if loaded[hash] then
+        uses = uses + 1
+        last_used[hash] = uses
+        return loaded[hash]
+    end
+    local release, reason = release_module.read(hash)
+    if not release then
+        return nil, reason
+    end
+    local compiled = begin(release)
+    compiled.hashes = release.hashes
+    local ok, raised = pcall(loader.compile_parts, compiled, sorted_paths(release.hashes))
+    if not ok then
+        return nil, raised
+    end
+    return keep(compiled)
+end
+
+--- A flow of any release that is stored or in memory; nil, reason when there is none of the name that loads.
+function M.flow_of(hash, name)
+    local release, reason = open(hash)
+    if not release then
+        return nil, reason
+    end
+    local ok, flow, problem = pcall(loader.flow, release, name)
+    if not ok then
+        return nil, flow
+    elseif not flow then
+        reason = problem and (": %s:%d: %s"):format(problem.file, problem.line, problem.message) or ""
+        return nil, ("release %s has no flow '%s' that loads%s"):format(hash:sub(1, 12), name, reason)
+    end
+    return flow
 end
 
 --- The code of the release a row is pinned to. nil, reason when the store does not have it or it does not load.
 function M.find_code(row)
     if row.flow == bulk.flow.name then
         return bulk.code
+    elseif M.on_use and not M.on_use(row.release) then
+        return nil, ("release %s is not in the store: no run needed it any more"):format(row.release:sub(1, 12))
     end
-    local release = loaded[row.release]
-    if not release then
-        local files, env = release_module.read(row.release)
-        if not files then
-            return nil, env
+    local flow, reason = M.flow_of(row.release, row.flow)
+    return flow and flow.code, reason
+end
+
+-- What is served ------------------------------------------------------------------------------------------------------
+
+--- Finds the flows that an override stands for.
+local function resolve(name, override)
+    local canary = override.canary
+    if override.release then
+        override.flow, override.problem = M.flow_of(override.release, name)
+    end
+    if canary then
+        canary.flow, canary.problem = M.flow_of(canary.release, name)
+    end
+end
+
+local function names_of(flows)
+    local names = {}
+    for name in pairs(flows) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return names
+end
+
+local function without_route(flow)
+    local copy = {}
+    for field, value in pairs(flow) do
+        copy[field] = value
+    end
+    copy.http = nil
+    return copy
+end
+
+local function route_key(http)
+    return http.method .. " " .. http.path:gsub("{[%w_]+(%+?)}", "{%1}")
+end
+
+--- A pinned version may want a route that another flow has by now: the pinned one has it.
+local function settle_routes(flows, pinned, problems)
+    local owners = {}
+    local function claim(name)
+        local flow = flows[name]
+        if not flow.http then
+            return
         end
-        release = compile { hash = row.release, files = files, env = env }
-        loaded[row.release] = release
+        local key = route_key(flow.http)
+        if owners[key] then
+            local message = "http = '%s %s' is taken by the version of %s in force: this flow has no route"
+            problems[#problems + 1] = { file = flow.file, line = 1,
+                message = message:format(flow.http.method, flow.http.path, owners[key]) }
+            flows[name] = without_route(flow)
+        else
+            owners[key] = name
+        end
     end
-    local flow = release.flows[row.flow]
+    for _, name in ipairs(names_of(pinned)) do
+        claim(name)
+    end
+    for _, name in ipairs(names_of(flows)) do
+        if not pinned[name] then
+            claim(name)
+        end
+    end
+end
+
+local function serve()
+    local flows, pinned, problems = {}, {}, {}
+    for name, flow in pairs(M.active.flows) do
+        flows[name] = flow
+    end
+    for name, override in pairs(M.overrides) do
+        local file = name .. ".lua"
+        if override.flow and M.active.hashes[file] then
+            flows[name], pinned[name] = override.flow, true
+        end
+        local problem = override.problem or (override.canary and override.canary.problem)
+        if problem then
+            problems[#problems + 1] = { file = file, line = 1, message = "the version chosen by hand: " .. problem }
+        end
+    end
+    if next(pinned) then
+        settle_routes(flows, pinned, problems)
+    end
+    M.served = { flows = flows, problems = problems }
+    if M.on_served then
+        M.on_served(M.served)
+    end
+end
+
+--- Makes a compiled release the newest of this shard.
+---@param problems table[]?  of files that it has in an older form, or not at all
+function M.activate(compiled, problems)
+    M.active, refused = compiled, problems or {}
+    keep(compiled)
+    serve()
+end
+
+--- What is wrong with files of the folder, in the order of their names.
+function M.problems()
+    local list, is_refused = {}, {}
+    for i, problem in ipairs(refused) do
+        list[i], is_refused[problem.file] = problem, true
+    end
+    for _, from in ipairs { M.active.problems, M.served.problems } do
+        for _, problem in ipairs(from) do
+            if not is_refused[problem.file] then -- else of a text that is not there any more
+                list[#list + 1] = problem
+            end
+        end
+    end
+    table.sort(list, function(a, b)
+        return a.file < b.file or (a.file == b.file and a.line < b.line)
+    end)
+    return list
+end
+
+--- Sets or (nil) removes what is said of a flow, here.
+function M.set_override(name, override)
+    M.overrides[name] = override
+    if override then
+        resolve(name, override)
+    end
+    serve()
+end
+
+--- All overrides as they are stored, at boot; before anything is served.
+function M.set_overrides(overrides)
+    M.overrides = overrides
+    for name, override in pairs(overrides) do
+        resolve(name, override)
+    end
+    serve()
+end
+
+--- Of every 100 new runs `weight` take the canary, spread evenly.
+local function is_canary(canary)
+    canary.share = (canary.share or 0) + canary.weight
+    if canary.share >= 100 then
+        canary.share = canary.share - 100
+        return true
+    end
+    return false
+end
+
+--- The flow in force, be it disabled; a canary aside.
+function M.flow(name)
+    return M.served and M.served.flows[name]
+end
+
+--- The flow that a new run of this name takes; nil, code, sentence when none may start.
+function M.take(name)
+    local flow, override = M.served and M.served.flows[name], M.overrides[name]
     if not flow then
-        return nil, ("release %s has no flow '%s' that loads"):format(row.release:sub(1, 12), row.flow)
+        return nil, "NO_FLOW", ("no flow '%s'"):format(name)
+    elseif not override then
+        return flow
+    elseif override.disabled then
+        return nil, "FLOW_DISABLED", ("flow '%s' is disabled; POST /v1/flows/%s/enable lets it start again"):format(
+            name, name)
+    elseif override.problem then
+        return nil, "RELEASE_MISSING", override.problem
+    elseif override.canary and override.canary.flow and is_canary(override.canary) then
+        return override.canary.flow
     end
-    return flow.code
+    return flow
 end
 
 return M

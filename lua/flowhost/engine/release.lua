@@ -1,73 +1,163 @@
 -- SPDX-License-Identifier: MIT
 -- Releases: the content-addressed tree of a flows folder, kept in the store so that a run finds its code for as long
--- as it lives. blobs: SHA-256 -> file; releases: root -> tree { files = { path = hex }, env = { name = value } }. The
--- root is the SHA-256 of the tree's JSON (keys sorted). host.lua's env is part of it: a replay sees the same values.
+-- as it lives. Tables:
+--
+--   blobs     SHA-256 -> file
+--   releases  root -> tree { files = { path = hex }, env = { name = value } }. The root is the SHA-256 of the tree's
+--             JSON (keys sorted). host.lua's env is part of it: a replay sees the same values.
+--   active    "flows" -> root of the newest one; "release:" root -> { activated = ms }, when it last became that
+--
+--   release: hash (hex), root (bytes), tree_json, hashes (path -> hex), env, texts (path -> text, of what may not be
+--            stored)
 
 local core = require "flowhost.core"
 local token = require "flowhost.engine.token"
 
-local json, store, system = core.json, core.store, core.system
+local json, store, system, timer = core.json, core.store, core.system, core.timer
 local tables = store.tables
 
 local M = {}
 
----@param files table<string, string>
----@param env table<string, any>
----@return table release { hash (hex), root (bytes), tree_json, hashes (path -> bytes), files, env }
-function M.make(files, env)
-    local tree, hashes = { files = {}, env = env }, {}
-    for path, text in pairs(files) do
-        hashes[path] = system.sha256(text)
-        tree.files[path] = system.hex(hashes[path])
-    end
-    local tree_json = assert(json.encode(tree))
-    local root = system.sha256(tree_json)
-    return { hash = system.hex(root), root = root, tree_json = tree_json, hashes = hashes, files = files, env = env }
+local NEWEST = "flows"
+local ACTIVATED = "release:"
+
+local BYTES = {}
+for i = 0, 255 do
+    BYTES[("%02x"):format(i)] = string.char(i)
 end
 
---- Writes what the store does not have yet. done(error code or nil) once it is durable; at once when nothing is new.
-function M.save(release, name, done)
-    if store.get(tables.active, name) == release.root and store.get(tables.releases, release.root) then
+local function from_hex(hex)
+    return (hex:gsub("%x%x", BYTES))
+end
+
+function M.hash_of(text)
+    return system.hex(system.sha256(text))
+end
+
+---@param hashes table<string, string>  path -> hex
+---@param env table<string, any>
+---@param texts table<string, string>   of the files that may not be stored yet
+function M.of(hashes, env, texts)
+    local tree_json = assert(json.encode { files = hashes, env = env })
+    local root = system.sha256(tree_json)
+    return { hash = system.hex(root), root = root, tree_json = tree_json, hashes = hashes, env = env, texts = texts }
+end
+
+--- Of a folder's files, path -> text.
+function M.make(files, env)
+    local hashes = {}
+    for path, text in pairs(files) do
+        hashes[path] = M.hash_of(text)
+    end
+    return M.of(hashes, env, files)
+end
+
+local function is_newest(release)
+    return store.get(tables.active, NEWEST) == release.root and store.get(tables.releases, release.root) ~= nil
+        and store.get(tables.active, ACTIVATED .. release.root) ~= nil
+end
+
+--- Writes it as the newest, and its texts. done(error code or nil) once it is durable; at once when it is there.
+---@param is_stored fun(hash: string): boolean  whether a file need not be written
+function M.save(release, is_stored, done)
+    if is_newest(release) then
         return done()
     end
     local batch = store.batch()
-    for path, text in pairs(release.files) do
-        if not store.get(tables.blobs, release.hashes[path]) then
-            batch:put(tables.blobs, release.hashes[path], text)
+    for path, text in pairs(release.texts) do
+        if not is_stored(release.hashes[path]) then
+            batch:put(tables.blobs, from_hex(release.hashes[path]), text)
         end
     end
     batch:put(tables.releases, release.root, release.tree_json)
-    batch:put(tables.active, name, release.root)
+    batch:put(tables.active, NEWEST, release.root)
+    batch:put(tables.active, ACTIVATED .. release.root, json.encode { activated = timer.now_ms() })
     system.fault "engine.release"
-    local ok, code = batch:submit(token.new(done))
+    local waiting = token.new(done)
+    local ok, code = batch:submit(waiting)
     if not ok then
+        token.drop(waiting)
         done(code)
     end
 end
 
-local function from_hex(hex)
-    return (hex:gsub("..", function(pair)
-        return string.char(tonumber(pair, 16))
-    end))
+function M.has_blob(hash)
+    return store.get(tables.blobs, from_hex(hash)) ~= nil
 end
 
---- files, env of a stored release; nil, reason when it, or a file of it, is missing or damaged.
+--- Text of a stored file; nil, reason.
+function M.read_blob(hash)
+    local text, _, reason = store.get(tables.blobs, from_hex(hash))
+    return text, reason
+end
+
+--- The tree's JSON; nil when it is missing or damaged.
+function M.read_tree(root)
+    return (store.get(tables.releases, root))
+end
+
+--- A stored release without texts; nil, reason when it is missing or damaged.
 function M.read(hash)
-    local tree_json, _, detail = store.get(tables.releases, from_hex(hash))
+    local root = from_hex(hash)
+    local tree_json, _, detail = store.get(tables.releases, root)
     if not tree_json then
         return nil, ("release %s is not in the store%s"):format(hash:sub(1, 12), detail and ": " .. detail or "")
     end
     local tree = json.decode(tree_json)
-    local files = {}
-    for path, hex in pairs(tree.files) do
-        local text, _, reason = store.get(tables.blobs, from_hex(hex))
-        if not text then
-            return nil, ("file %s of release %s is not in the store%s"):format(path, hash:sub(1, 12),
-                reason and ": " .. reason or "")
+    return { hash = hash, root = root, tree_json = tree_json, hashes = tree.files, env = tree.env, texts = {} }
+end
+
+--- When each stored release became the newest: list of { hash, root, activated (ms) }, newest first.
+function M.list()
+    local found, after = {}, nil
+    repeat
+        local keys, values, count = store.scan(tables.active, { prefix = ACTIVATED, after = after, limit = 1000 })
+        if not keys then
+            return nil, values, count
         end
-        files[path] = text
+        for i = 1, count do
+            local row = values[i] and json.decode(values[i])
+            local root = keys[i]:sub(#ACTIVATED + 1)
+            found[#found + 1] = { root = root, hash = system.hex(root), activated = row and row.activated or 0 }
+        end
+        after = keys[count]
+    until count < 1000
+    table.sort(found, function(a, b)
+        if a.activated ~= b.activated then
+            return a.activated > b.activated
+        end
+        return a.hash < b.hash
+    end)
+    return found
+end
+
+--- The hash of one file in a stored tree's JSON, without decoding all of it; nil when it has none of that path.
+function M.find_file(tree_json, path)
+    local _, at = tree_json:find('"files":{', 1, true)
+    local key = json.encode(path) .. ':"'
+    local _, last = tree_json:find(key, at, true)
+    return last and tree_json:sub(last + 1, last + 64)
+end
+
+--- Takes releases that nobody refers to out of the store, and the files that only they have. done(error code or nil)
+---@param doomed table[]  { root }
+---@param blobs table<string, boolean>  hex of the files
+function M.remove(doomed, blobs, done)
+    local batch = store.batch()
+    for _, release in ipairs(doomed) do
+        batch:del(tables.releases, release.root)
+        batch:del(tables.active, ACTIVATED .. release.root)
     end
-    return files, tree.env
+    for hash in pairs(blobs) do
+        batch:del(tables.blobs, from_hex(hash))
+    end
+    system.fault "engine.collect"
+    local waiting = token.new(done)
+    local ok, code = batch:submit(waiting)
+    if not ok then
+        token.drop(waiting)
+        done(code)
+    end
 end
 
 return M

@@ -2,10 +2,14 @@
 -- Turns the files of a flows folder into a release that can be run: flows by name, components, lib modules.
 -- A file that cannot be used is reported as { file, line, message } and left out; the others stand.
 --
---   release: hash, env, files (path -> compiled chunk), flows (name -> flow), problems
+--   release: hash, env, files (path -> chunk, of what is compiled), flows (name -> flow), problems, units (by path)
 --   flow:    name, file, version, release (hash), description, http { method, path }, request, durable, on_error, code
 --   code:    files, env, on_error, timeout_ms, record, retention { age_ms, count }, main(run),
 --            component(run, name) -> body | nil, flow(name) -> flow | nil             what a run needs
+--   unit:    kind ("flow" | "part"), component (name), chunk or problem { line, message }, trial (what running its top
+--            level brought), of one file; shared by releases that hold the same text at the same path
+--
+-- A release is filled at once (`fill`: what is served), or as far as one flow needs it (`flow`: what an old run needs).
 
 local fields = require "flowhost.schema.fields"
 local retention = require "flowhost.flow.retention"
@@ -139,6 +143,30 @@ local function split_position(file, raised)
     return 1, text
 end
 
+--- What the release knows of a file that flows are or use; nil when it has none of that path.
+local function unit_of(release, path)
+    local unit = release.units[path]
+    if unit == nil then
+        unit = release.o.find_unit(path) or false
+        local kind = not unit and (is_flow(path) and "flow" or is_part(path) and "part")
+        local text = kind and release.o.read(path)
+        if text then
+            local chunk, reason = source.compile(text, "@" .. path, { jit = release.o.is_jit })
+            unit = { kind = kind, chunk = chunk, problem = reason, component = path:match "^components/(.*)%.lua$" }
+            release.o.keep_unit(path, unit)
+        end
+        release.units[path] = unit
+        release.files[path] = unit and unit.chunk
+    end
+    return unit or nil
+end
+
+--- The compiled file, or nil when the release has none of that path that flows may use, or none that compiles.
+function M.chunk(release, path)
+    local unit = unit_of(release, path)
+    return unit and unit.chunk
+end
+
 local function new_code(release, chunk, options, o)
     local code = {
         files = release.files, env = release.env, on_error = options.on_error or "suspend",
@@ -147,7 +175,7 @@ local function new_code(release, chunk, options, o)
     }
 
     function code.flow(name)
-        return release.flows[name]
+        return (M.flow(release, name))
     end
 
     --- The body of a run's first fiber.
@@ -159,7 +187,7 @@ local function new_code(release, chunk, options, o)
     --- A component as a function of its input, in an environment of its own. nil when the release has none of that
     --- name.
     function code.component(run, name)
-        local component = release.files["components/" .. name .. ".lua"]
+        local component = M.chunk(release, "components/" .. name .. ".lua")
         if not component then
             return nil
         end
@@ -171,93 +199,155 @@ local function new_code(release, chunk, options, o)
     return code
 end
 
-local function add_flow(release, file, chunk, options, o)
-    local name = file:gsub("%.lua$", "")
-    local route, reason
-    if options.http then
-        route, reason = parse_route(options.http)
-        if not route then
-            return add_problem(release, file, 1, reason)
-        end
-        local key = options.http:gsub("{[%w_]+(%+?)}", "{%1}") -- whatever the parameters are called
+--- What a flow is called and where it is served, as far as its file alone decides: sets name, route and route_key of
+--- the trial, or message.
+local function describe(file, trial)
+    local name, http = file:gsub("%.lua$", ""), trial.options.http
+    trial.name = name
+    if http then
+        trial.route, trial.message = parse_route(http)
+        trial.route_key = http:gsub("{[%w_]+(%+?)}", "{%1}") -- whatever the parameters are called
+    end
+    if trial.message then
+        return
+    elseif name:find "^flowhost/" then
+        trial.message = "the folder name flowhost/ is the host's own, choose another"
+    elseif #name > 200 or name:find "[^%w/_.-]" then
+        trial.message = "a flow's name has letters, digits and / _ . - only, at most 200"
+    end
+end
+
+local function add_flow(release, file, unit, trial)
+    local o = release.o
+    local options, key = trial.options, trial.route_key
+    if key then
         local other = release.routes[key]
         if other then
             return add_problem(release, file, 1, ("http = '%s' is taken by %s"):format(options.http, other))
         end
         release.routes[key] = file
     end
-    if name:find "^flowhost/" then
-        return add_problem(release, file, 1, "the folder name flowhost/ is the host's own, choose another")
-    elseif #name > 200 or name:find "[^%w/_.-]" then
-        return add_problem(release, file, 1, "a flow's name has letters, digits and / _ . - only, at most 200")
-    end
-    release.flows[name] = {
-        name = name, file = file, version = o.version_of(file), release = release.hash,
-        description = options.description, http = route, request = options.request,
+    release.flows[trial.name] = {
+        name = trial.name, file = file, version = o.version_of(file), release = release.hash,
+        description = options.description, http = trial.route, request = options.request,
         durable = options.durable or "always",
-        on_error = options.on_error or "suspend", code = new_code(release, chunk, options, o),
+        on_error = options.on_error or "suspend", code = new_code(release, unit.chunk, options, o),
     }
 end
 
---- Runs the chunk once to see what it exports.
-local function probe(release, file, chunk, o)
-    local fn, options, reason
-    local ok, raised = o.limited(function()
+--- Runs the top level of a file once, to see what it exports. It depends on the file and on the modules it may ask for:
+--- a trial among the same ones is as good.
+local function try(release, file, unit)
+    local o = release.o
+    if unit.trial and unit.trial.libs == o.libs then
+        return unit.trial
+    end
+    local trial = { libs = o.libs }
+    local fn
+    local ok, raised, is_borrowed = o.limited(function()
         local exported
-        fn, exported = instantiate(o, chunk, o.new_env(release, nil))
-        options = copy_raw(o, exported or {}, 1)
-        reason = check_fields(options)
+        fn, exported = instantiate(o, unit.chunk, o.new_env(release, nil))
+        trial.options = copy_raw(o, exported or {}, 1)
+        trial.message = check_fields(trial.options)
     end)
     if not ok then
-        return add_problem(release, file, split_position(file, raised))
-    elseif reason then
-        return add_problem(release, file, 1, reason)
-    elseif type(fn) ~= "function" then
-        return add_problem(release, file, 1,
-            "no handler: return function(ctx, input) ... end, or a table with `run`, or define `handler`")
+        trial.line, trial.message = split_position(file, raised)
+    elseif not trial.message and type(fn) ~= "function" then
+        trial.message = "no handler: return function(ctx, input) ... end, or a table with `run`, or define `handler`"
+    elseif not trial.message and unit.kind == "flow" then
+        describe(file, trial)
     end
-    if is_flow(file) then
-        add_flow(release, file, chunk, options, o)
+    if ok or not is_borrowed then
+        unit.trial = trial
+    end
+    return trial
+end
+
+--- Looks at one file: a flow is added, what is wrong with it, or with a part that flows use, is noted.
+local function add_file(release, path, unit)
+    local o = release.o
+    if not unit.chunk then
+        return add_problem(release, path, unit.problem.line, unit.problem.message)
+    elseif unit.component and o.taken and o.taken[unit.component] then
+        return add_problem(release, path, 1,
+            ("component '%s' is registered by the program as well"):format(unit.component))
+    elseif not unit.component and unit.kind ~= "flow" then
+        return
+    end
+    local trial = try(release, path, unit)
+    if trial.message then
+        add_problem(release, path, trial.line or 1, trial.message)
+    elseif unit.kind == "flow" then
+        add_flow(release, path, unit, trial)
     end
 end
 
-local function sorted_paths(files)
+local function nothing() end
+
+--- A release of which nothing is compiled yet.
+---@param o table  hash, env; read(path) -> text or nil; new_env(release, run), new_ctx(); limited(fn) -> ok, raised:
+--- runs it under a flow's limits; call_chunk(chunk, env): runs a file's top level; json: core.json; version_of(file);
+--- is_jit; taken: set of the names of components that the embedding program has registered; find_unit(path),
+--- keep_unit(path, unit): what other releases have compiled; libs: what tells one set of modules from another
+function M.new(o)
+    o.find_unit, o.keep_unit = o.find_unit or nothing, o.keep_unit or nothing
+    return { hash = o.hash, env = o.env, files = {}, flows = {}, routes = {}, problems = {}, units = {}, o = o }
+end
+
+--- Compiles what flows use: no run then does it on its own time.
+function M.compile_parts(release, paths)
+    for _, path in ipairs(paths) do
+        if is_part(path) then
+            unit_of(release, path)
+        end
+    end
+    return release
+end
+
+--- Compiles all files and adds the flows in this order: where two want the same route, the first one has it.
+---@param paths string[]
+---@param pause function?  called between two files
+function M.fill(release, paths, pause)
+    M.compile_parts(release, paths)
+    for _, path in ipairs(paths) do
+        local unit = unit_of(release, path)
+        if unit then
+            add_file(release, path, unit)
+        end
+        if pause then
+            pause()
+        end
+    end
+    return release
+end
+
+--- A flow of a release that need not be filled; nil, { line, message } when it has none of that name that loads.
+function M.flow(release, name)
+    local path = name .. ".lua"
+    local unit = not release.flows[name] and unit_of(release, path)
+    if unit and unit.kind == "flow" then
+        local count = #release.problems
+        add_file(release, path, unit)
+        local problem = release.problems[count + 1]
+        release.problems[count + 1] = nil
+        return release.flows[name], problem
+    end
+    return release.flows[name]
+end
+
+--- Compiles a folder.
+---@param files table<string, string>  path below the folder -> text
+---@param o table  as for `new`, without read
+function M.load(files, o)
     local paths = {}
     for path in pairs(files) do
         paths[#paths + 1] = path
     end
     table.sort(paths)
-    return paths
-end
-
---- Compiles a folder.
----@param files table<string, string>  path below the folder -> text
----@param o table  hash, env; new_env(release, run), new_ctx(); limited(fn) -> ok, raised: runs it under a flow's
---- limits; call_chunk(chunk, env): runs a file's top level; json: core.json; version_of(file); is_jit; taken: set of
---- the names of components that the embedding program has registered
-function M.load(files, o)
-    local release = { hash = o.hash, env = o.env, files = {}, flows = {}, routes = {}, problems = {} }
-    local paths = sorted_paths(files)
-    for _, path in ipairs(paths) do
-        if is_flow(path) or is_part(path) then
-            local chunk, reason = source.compile(files[path], "@" .. path, { jit = o.is_jit })
-            if chunk then
-                release.files[path] = chunk
-            else
-                add_problem(release, path, reason.line, reason.message)
-            end
-        end
+    function o.read(path)
+        return files[path]
     end
-    for _, path in ipairs(paths) do
-        local chunk = release.files[path]
-        local component = path:match "^components/(.*)%.lua$"
-        if component and o.taken and o.taken[component] then
-            add_problem(release, path, 1, ("component '%s' is registered by the program as well"):format(component))
-        elseif chunk and (component or is_flow(path)) then
-            probe(release, path, chunk, o)
-        end
-    end
-    return release
+    return M.fill(M.new(o), paths)
 end
 
 return M

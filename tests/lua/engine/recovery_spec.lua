@@ -229,7 +229,7 @@ describe("the release", function()
         local third = again:crash(nil, { files = files })
         assert.equal(3, #third.store:keys(third.store.ids.blobs, ""))
         assert.equal(2, #third.store:keys(third.store.ids.releases, ""))
-        assert.equal(1, #third.store:keys(third.store.ids.active, ""))
+        assert.equal(3, #third.store:keys(third.store.ids.active, ""))
     end)
 
     it("that cannot be stored is logged", function()
