@@ -27,6 +27,17 @@ static void on_signal(int number)
     errno = saved;
 }
 
+static void on_hangup(int number)
+{
+    int saved = errno;
+    flowhost *host = running;
+    (void)number;
+    if (host) {
+        flowhost_reload(host);
+    }
+    errno = saved;
+}
+
 /* From before the host is opened: from then on there is something to clean up. */
 static void catch_signals(void)
 {
@@ -70,8 +81,11 @@ static int complain(int code, const flowhost_error *error)
 
 static int serve(flowhost_config *config)
 {
+    struct sigaction reload = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
     flowhost_error error;
     flowhost *host;
+    sigemptyset(&reload.sa_mask);
+    sigaction(SIGHUP, &reload, NULL);
     int rc = open_host(&host, config, &error);
     if (rc == 0) {
         rc = flowhost_load(host, flowhost_config_get(config, "dir"), NULL, NULL, &error);
@@ -111,6 +125,7 @@ static void set_private(flowhost_config *config, bool is_served)
     if (!is_served && !flowhost_config_get(config, "log_level")) {
         flowhost_config_set(config, "log_level", "error");
     }
+    flowhost_config_set(config, "watch", "false");
     flowhost_config_set(config, "shards", "1");
 }
 

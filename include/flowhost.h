@@ -82,6 +82,11 @@ typedef void (*flowhost_on_problem)(void *user, const char *file, int line, cons
 FLOWHOST_API int flowhost_load(flowhost *host, const char *dir, flowhost_on_problem on_problem,
                                void *user, flowhost_error *error);
 
+/* Reads the folder of flowhost_load again: what has changed is served as soon as it is stored. With setting "watch" (the
+ * default) a change is noticed without it. Problems are in the log and in GET /v1/flows. Any thread, also a signal
+ * handler; it returns at once. */
+FLOWHOST_API void flowhost_reload(flowhost *host);
+
 /* Turns until flowhost_stop; running work then has the time of setting "drain_timeout" to end. */
 FLOWHOST_API int flowhost_run(flowhost *host);
 

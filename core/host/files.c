@@ -2,6 +2,7 @@
 #include "host/files.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,11 @@ static bool ends_with(const char *text, const char *end)
     size_t len = strlen(text);
     size_t end_len = strlen(end);
     return len > end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+bool fh_files_is_wanted(const char *name)
+{
+    return name[0] != '.' && (ends_with(name, ".lua") || ends_with(name, ".json"));
 }
 
 static int fail(struct fh_error *err, const char *what, const char *path)
@@ -98,10 +104,6 @@ static int read_file(struct fh_files *files, const char *full, const char *path,
                      struct fh_error *err)
 {
     struct fh_buf content;
-    if (files->count == FH_FILES_MAX_COUNT) {
-        return fh_error_set(err, FH_E_TOO_LARGE, "cannot take the file %s: at most %d files", full,
-                            FH_FILES_MAX_COUNT);
-    }
     FILE *stream = fopen(full, "re");
     if (!stream) {
         return note_errno(files, path, "file", err);
@@ -120,6 +122,14 @@ static int read_file(struct fh_files *files, const char *full, const char *path,
     }
     return 0;
 }
+
+/* What is being read, how, and from where. */
+struct reading {
+    struct fh_files *files;
+    const char *root;
+    const struct fh_files_how *how;
+    struct fh_error *err;
+};
 
 /* A folder being read, within the one above it. */
 struct place {
@@ -140,80 +150,125 @@ static bool is_inside_itself(const struct place *place)
     return false;
 }
 
-static int read_folder(struct fh_files *files, const char *root, struct place *place,
-                       struct fh_error *err);
+static int see(const struct reading *reading, const char *path, const struct stat *info)
+{
+    int rc = fh_seen_add(&reading->files->seen, path, info);
+    return rc == 0 ? 0 : fh_error_set(reading->err, rc, "no memory for the list of files");
+}
 
-static int read_entry(struct fh_files *files, const char *root, const struct place *place,
-                      const char *name, struct fh_error *err)
+/* A file that cannot be read is looked at again the next time. */
+static int read_changed(const struct reading *reading, const char *full, const char *path,
+                        const struct stat *info)
+{
+    struct fh_files *files = reading->files;
+    const struct fh_seen *before = reading->how->before;
+    if (files->seen.count == FH_FILES_MAX_COUNT) {
+        return fh_error_set(reading->err, FH_E_TOO_LARGE,
+                            "cannot take the file %s: at most %d files", full, FH_FILES_MAX_COUNT);
+    }
+    if (before && fh_seen_is_same(fh_seen_find(before, path), info)) {
+        return see(reading, path, info);
+    }
+    size_t problems = files->problem_count;
+    int rc = read_file(files, full, path, reading->err);
+    return rc == 0 ? see(reading, path, files->problem_count > problems ? NULL : info) : rc;
+}
+
+/* Whether there is anything of that name, be it a link to nothing. */
+static bool exists(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 || errno != ENOENT;
+}
+
+static int read_folder(const struct reading *reading, struct place *place);
+
+static int read_entry(const struct reading *reading, const struct place *place, const char *name)
 {
     char path[PATH_MAX];
     char full[PATH_MAX];
     struct stat info;
+    struct fh_files *files = reading->files;
     int path_len =
         snprintf(path, sizeof(path), "%s%s%s", place->path, place->path[0] ? "/" : "", name);
-    int full_len = snprintf(full, sizeof(full), "%s/%s", root, path);
+    int full_len = snprintf(full, sizeof(full), "%s/%s", reading->root, path);
     if (path_len >= (int)sizeof(path) || full_len >= (int)sizeof(full)) {
-        return note(files, path, "the path is too long", err);
+        return note(files, path, "the path is too long", reading->err);
     }
     if (stat(full, &info) != 0) {
-        return note_errno(files, path, "file", err);
+        int number = errno;
+        if (!exists(full)) {
+            return 0; /* gone since it was listed */
+        }
+        errno = number;
+        return note_errno(files, path, "file", reading->err);
     }
     if (S_ISDIR(info.st_mode)) {
         struct place below = {place, path, place->depth + 1, info.st_dev, info.st_ino};
-        return read_folder(files, root, &below, err);
+        return read_folder(reading, &below);
     }
-    if (S_ISREG(info.st_mode) && (ends_with(name, ".lua") || ends_with(name, ".json"))) {
-        return read_file(files, full, path, err);
+    if (S_ISREG(info.st_mode) && fh_files_is_wanted(name)) {
+        return read_changed(reading, full, path, &info);
     }
     return 0;
 }
 
-static int read_entries(struct fh_files *files, const char *root, const struct place *place,
-                        DIR *folder, struct fh_error *err)
+static int read_entries(const struct reading *reading, const struct place *place, DIR *folder)
 {
     int rc = 0;
     struct dirent *entry;
-    if (++files->folder_count > FH_FILES_MAX_COUNT) {
-        return fh_error_set(err, FH_E_TOO_LARGE, "there are more than %d folders below %s",
-                            FH_FILES_MAX_COUNT, root);
+    if (++reading->files->folder_count > FH_FILES_MAX_COUNT) {
+        return fh_error_set(reading->err, FH_E_TOO_LARGE, "there are more than %d folders below %s",
+                            FH_FILES_MAX_COUNT, reading->root);
     }
     while (rc == 0 && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] != '.') {
-            rc = read_entry(files, root, place, entry->d_name, err);
+            rc = read_entry(reading, place, entry->d_name);
         }
     }
     return rc;
 }
 
-static int read_folder(struct fh_files *files, const char *root, struct place *place,
-                       struct fh_error *err)
+static void enter(const struct reading *reading, const char *full)
+{
+    if (reading->how->on_folder) {
+        reading->how->on_folder(reading->how->arg, full);
+    }
+}
+
+static int read_folder(const struct reading *reading, struct place *place)
 {
     char full[PATH_MAX];
     struct fh_error problem;
+    struct fh_files *files = reading->files;
     if (is_inside_itself(place)) {
-        return note(files, place->path, "the link leads to a folder that it lies in", err);
+        return note(files, place->path, "the link leads to a folder that it lies in", reading->err);
     }
     if (place->depth > FH_FILES_MAX_DEPTH) {
         fh_error_set(&problem, FH_E_TOO_LARGE, "the folder lies deeper than %d folders",
                      FH_FILES_MAX_DEPTH);
-        return note(files, place->path, problem.detail, err);
+        return note(files, place->path, problem.detail, reading->err);
     }
-    if (snprintf(full, sizeof(full), "%s/%s", root, place->path) >= (int)sizeof(full)) {
-        return note(files, place->path, "the path is too long", err);
+    if (snprintf(full, sizeof(full), "%s/%s", reading->root, place->path) >= (int)sizeof(full)) {
+        return note(files, place->path, "the path is too long", reading->err);
     }
+    enter(reading, full);
     DIR *folder = opendir(full);
     if (!folder) {
-        return note_errno(files, place->path, "folder", err);
+        return note_errno(files, place->path, "folder", reading->err);
     }
-    int rc = read_entries(files, root, place, folder, err);
+    int rc = read_entries(reading, place, folder);
     closedir(folder);
     return rc;
 }
 
-int fh_files_read(struct fh_files *files, const char *dir, struct fh_error *err)
+int fh_files_read_how(struct fh_files *files, const char *dir, const struct fh_files_how *how,
+                      struct fh_error *err)
 {
     struct stat info;
-    *files = (struct fh_files){.pairs = NULL};
+    struct reading reading = {files, dir, how, err};
+    *files = (struct fh_files){.seen.began_us = fh_clock_wall_ms(&fh_clock_system) * 1000};
+    enter(&reading, dir);
     DIR *folder = opendir(dir);
     if (!folder || fstat(dirfd(folder), &info) != 0) {
         int rc = fail(err, "flows folder", dir);
@@ -223,19 +278,19 @@ int fh_files_read(struct fh_files *files, const char *dir, struct fh_error *err)
         return rc;
     }
     struct place root = {NULL, "", 0, info.st_dev, info.st_ino};
-    int rc = read_entries(files, dir, &root, folder, err);
+    int rc = read_entries(&reading, &root, folder);
     closedir(folder);
+    fh_seen_sort(&files->seen);
     if (rc != 0) {
         fh_files_deinit(files);
     }
     return rc;
 }
 
-/* Whether there is anything of that name, be it a link to nothing. */
-static bool exists(const char *path)
+int fh_files_read(struct fh_files *files, const char *dir, struct fh_error *err)
 {
-    struct stat info;
-    return lstat(path, &info) == 0 || errno != ENOENT;
+    static const struct fh_files_how whole = {.before = NULL};
+    return fh_files_read_how(files, dir, &whole, err);
 }
 
 int fh_files_read_one(struct fh_files *files, const char *dir, const char *name,
@@ -277,6 +332,7 @@ void fh_files_deinit(struct fh_files *files)
 {
     free_pairs(files->pairs, files->count);
     free_pairs(files->problems, files->problem_count);
+    fh_seen_deinit(&files->seen);
     *files = (struct fh_files){.pairs = NULL};
 }
 

@@ -11,6 +11,7 @@
 #include "host/command.h"
 #include "host/config.h"
 #include "host/files.h"
+#include "host/reload.h"
 #include "host/shard.h"
 #include "host/temp_folder.h"
 #include "http/http.h"
@@ -40,6 +41,7 @@ struct flowhost {
     struct fh_vm **vms;
     unsigned shard_count;
     const struct fh_native *natives;
+    struct fh_reload reload;
     char temp_folder[FH_TEMP_FOLDER_BYTES];
     bool is_loaded;
     _Atomic int stops;
@@ -156,7 +158,8 @@ static int resolve_settings(struct fh_config *settings, const struct fh_config *
     struct fh_slice host_file;
     struct fh_config words;
     fh_config_init(&words);
-    if (read_host_file(fh_config_text(given, "dir"), &files, &host_file, &err) != 0) {
+    const char *dir = fh_config_text(given, "dir");
+    if (read_host_file(dir, &files, &host_file, &err) != 0) {
         return fail_with(error, FLOWHOST_E_FOLDER, &err);
     }
     for (size_t i = 0; i < given->count; i++) {
@@ -173,6 +176,8 @@ static int resolve_settings(struct fh_config *settings, const struct fh_config *
         rc = fail_with(error, FLOWHOST_E_USAGE, &err);
     } else if (fh_config_text(settings, "problem")) {
         rc = fail(error, FLOWHOST_E_USAGE, fh_config_text(settings, "problem"));
+    } else if (dir && fh_config_put(settings, "dir", dir) != 0) {
+        rc = fail(error, FLOWHOST_E_MEMORY, "out of memory");
     }
     fh_vm_close(vm);
     fh_config_deinit(&words);
@@ -374,6 +379,24 @@ static int load_all(flowhost *host, const struct fh_files *files, struct report 
     return problems + unread;
 }
 
+/* Whether host.lua of the folder was asked for the settings: then a reload asks it for env. */
+static int note_host_file(flowhost *host, const char *dir)
+{
+    const char *asked = fh_config_text(&host->settings, "dir");
+    bool is_same = dir && asked && strcmp(dir, asked) == 0;
+    return fh_config_put(&host->settings, "has_host_file", is_same ? "true" : "false");
+}
+
+static int read_all(flowhost *host, const char *dir, struct fh_files *files, struct fh_error *err)
+{
+    if (!dir) {
+        return 0;
+    }
+    bool is_watched = strcmp(fh_config_text(&host->settings, "watch"), "true") == 0;
+    return fh_reload_open(&host->reload, host->shards[0].loop, host->vms[0], dir, is_watched, files,
+                          err);
+}
+
 /* With port 0 the first shard's free port becomes everybody's. */
 static int listen_all(flowhost *host, struct fh_error *err)
 {
@@ -410,7 +433,10 @@ int flowhost_load(flowhost *host, const char *dir, flowhost_on_problem report_pr
     if (host->is_loaded) {
         return fail(error, FLOWHOST_E_USAGE, "the host is loaded already");
     }
-    if (dir && fh_files_read(&files, dir, &err) != 0) {
+    if (note_host_file(host, dir) != 0) {
+        return fail(error, FLOWHOST_E_MEMORY, "out of memory");
+    }
+    if (read_all(host, dir, &files, &err) != 0) {
         return fail_with(error, FLOWHOST_E_FOLDER, &err);
     }
     host->is_loaded = true;
@@ -421,6 +447,11 @@ int flowhost_load(flowhost *host, const char *dir, flowhost_on_problem report_pr
         rc = fh_shard_start(&host->shards[i - 1], i > 1, &err);
     }
     return rc == 0 ? problems : fail_with(error, FLOWHOST_E_START, &err);
+}
+
+void flowhost_reload(flowhost *host)
+{
+    fh_reload_ask(&host->reload);
 }
 
 /* --- run -------------------------------------------------------------------------------------- */
@@ -530,6 +561,7 @@ void flowhost_close(flowhost *host)
     if (!host) {
         return;
     }
+    fh_reload_close(&host->reload);
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_stop(&host->shards[i]);
     }

@@ -134,6 +134,25 @@ int fh_setup_load(struct fh_vm *vm, const struct fh_pair *files, size_t file_cou
     return rc < 0 ? rc : ask.result;
 }
 
+static int push_change(lua_State *L, void *arg)
+{
+    const struct fh_setup_change *change = arg;
+    push_pairs(L, change->files, change->file_count);
+    lua_createtable(L, (int)change->removed_count, 0);
+    for (size_t i = 0; i < change->removed_count; i++) {
+        lua_pushstring(L, change->removed[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    push_pairs(L, change->problems, change->problem_count);
+    lua_pushboolean(L, change->is_asked);
+    return 4;
+}
+
+int fh_setup_reload(struct fh_vm *vm, const struct fh_setup_change *change, struct fh_error *err)
+{
+    return fh_vm_call(vm, FH_EVENT_RELOAD, push_change, NULL, (void *)change, err);
+}
+
 struct command {
     const char *name;
     const char *arguments;

@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/slice.h"
 
+#include <stdbool.h>
+
 struct fh_vm;
 
 struct fh_pair {
@@ -44,6 +46,20 @@ int fh_setup_command(struct fh_vm *vm, const char *name, const char *arguments,
 
 /* Of that command: -1 until it has ended; turn the vm's loop. */
 int fh_setup_exit_code(const struct fh_vm *vm);
+
+/* What has changed in the folder since it was loaded or last reloaded. */
+struct fh_setup_change {
+    const struct fh_pair *files; /* new or changed */
+    size_t file_count;
+    const char **removed;
+    size_t removed_count;
+    const struct fh_pair *problems; /* of what cannot be read: path and NUL-terminated sentence */
+    size_t problem_count;
+    bool is_asked; /* by somebody who wants to read in the log what came of it */
+};
+
+/* For shard 0's vm, which tells the others. What comes of it is in the log. */
+int fh_setup_reload(struct fh_vm *vm, const struct fh_setup_change *change, struct fh_error *err);
 
 /* Takes up unfinished runs. */
 int fh_setup_start(struct fh_vm *vm, struct fh_error *err);

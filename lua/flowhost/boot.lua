@@ -40,6 +40,16 @@ local function apply(settings)
     end
 end
 
+local ENVIRONMENT = setmetatable({}, {
+    __index = function(_, name)
+        return os.getenv(name)
+    end,
+})
+
+local function read_host_file(text)
+    return require("flowhost.cli.host_file").read(text, ENVIRONMENT)
+end
+
 local function save(release)
     local release_module = require "flowhost.engine.release"
     release_module.save(release, release_module.has_blob, function(code)
@@ -56,6 +66,7 @@ core.on("load", function(files, settings)
     local catalog = require "flowhost.engine.catalog"
     local ctx = require "flowhost.ctx"
     local release_module = require "flowhost.engine.release"
+    local reload = require "flowhost.engine.reload"
     local run_module = require "flowhost.engine.run"
 
     apply(settings)
@@ -67,11 +78,16 @@ core.on("load", function(files, settings)
     if system.shard == 0 then
         save(release)
         require("flowhost.engine.signal_link").start()
+        reload.begin(release, settings.has_host_file == "true" and read_host_file or nil, files["host.lua"])
     end
     release.texts = {}
     catalog.on_served = api.set_release
     catalog.activate(compiled)
     return compiled.problems
+end)
+
+core.on("reload", function(...)
+    require("flowhost.engine.reload").change(...)
 end)
 
 core.on("start", function()

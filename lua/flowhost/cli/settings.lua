@@ -29,6 +29,7 @@ M.LIST = {
     { "retention_age", "0", "age", "ended runs are removed when older, e.g. 30d (0: kept)" },
     { "retention_count", "0", "count", "ended runs kept of each flow (0: all)" },
     { "public_url", "", "url", "how others reach this host, for links (where it listens)" },
+    { "watch", "true", "flag", "serve a changed file of the folder at once; SIGHUP does without" },
     { "jit", "false", "flag", "compile flows to machine code: faster, but an endless loop is not ended" },
     { "record_all", "false", "flag", "keep the journal of flows with durable = \"never\" as well" },
 }

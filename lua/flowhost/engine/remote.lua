@@ -43,6 +43,19 @@ function M.call(to, verb, arguments, reply)
     shard.post(to, json.encode_stored({ call = last, verb = verb, arguments = arguments }))
 end
 
+--- Calls the verb on every shard; done(results) with the results by shard when all have replied.
+function M.call_all(verb, arguments, done)
+    local results, missing = {}, system.shards
+    for number = 0, system.shards - 1 do
+        M.call(number, verb, arguments, function(result)
+            results[number], missing = result, missing - 1
+            if missing == 0 then
+                done(results)
+            end
+        end)
+    end
+end
+
 core.on("mail", function(from, bytes)
     local mail = json.decode_stored(bytes)
     if mail.reply then

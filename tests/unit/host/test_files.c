@@ -270,6 +270,99 @@ static void leaves_out_what_it_may_not_read(void **state)
     chmod(folder_path(folder, "sub"), 0755);
 }
 
+/* --- again ------------------------------------------------------------------------------------ */
+
+/* As if all of it had been written long ago. */
+static void grow_old(struct fh_seen *seen)
+{
+    for (size_t i = 0; i < seen->count; i++) {
+        seen->files[i].is_certain = true;
+    }
+}
+
+static void read_again(struct fh_files *files, const char *dir, const struct fh_seen *before)
+{
+    struct fh_error err = {0, ""};
+    struct fh_files_how how = {.before = before};
+    if (fh_files_read_how(files, dir, &how, &err) != 0) {
+        fail_msg("%s", err.detail);
+    }
+}
+
+static void reads_only_what_has_changed(void **state)
+{
+    struct folder *folder = *state;
+    struct fh_files first, second;
+    folder_write(folder, "a.lua", "a");
+    folder_write(folder, "sub/b.lua", "b");
+    folder_write(folder, "sub/c.lua", "c");
+    read_all(&first, folder->root);
+    grow_old(&first.seen);
+    read_again(&second, folder->root, &first.seen);
+    assert_int_equal(second.count, 0);
+    assert_int_equal(second.seen.count, 3);
+    fh_files_deinit(&second);
+    folder_write(folder, "sub/b.lua", "longer");
+    folder_write(folder, "new.lua", "new");
+    unlink(folder_path(folder, "sub/c.lua"));
+    read_again(&second, folder->root, &first.seen);
+    assert_int_equal(second.count, 2);
+    assert_true(holds(&second, "sub/b.lua", "longer"));
+    assert_true(holds(&second, "new.lua", "new"));
+    assert_int_equal(second.seen.count, 3);
+    assert_null(fh_seen_find(&second.seen, "sub/c.lua"));
+    fh_files_deinit(&first);
+    fh_files_deinit(&second);
+}
+
+/* Two contents of one length, written within the same tick of the file system. */
+static void reads_a_fresh_file_again(void **state)
+{
+    struct folder *folder = *state;
+    struct fh_files first, second;
+    folder_write(folder, "a.lua", "a");
+    read_all(&first, folder->root);
+    folder_write(folder, "a.lua", "b");
+    read_again(&second, folder->root, &first.seen);
+    assert_true(holds(&second, "a.lua", "b"));
+    fh_files_deinit(&first);
+    fh_files_deinit(&second);
+}
+
+static void tries_again_what_it_could_not_read(void **state)
+{
+    struct folder *folder = *state;
+    struct fh_files first, second;
+    folder_write(folder, "a.lua", "");
+    assert_int_equal(truncate(folder_path(folder, "a.lua"), FH_FILES_MAX_BYTES + 1), 0);
+    read_all(&first, folder->root);
+    assert_int_equal(first.problem_count, 1);
+    assert_int_equal(first.seen.count, 1);
+    grow_old(&first.seen);
+    read_again(&second, folder->root, &first.seen);
+    assert_int_equal(second.problem_count, 1);
+    fh_files_deinit(&first);
+    fh_files_deinit(&second);
+}
+
+static void note_folder(void *arg, const char *path)
+{
+    strcat(arg, path + strlen(path) - 4);
+}
+
+static void tells_of_each_folder_before_it_looks_into_it(void **state)
+{
+    struct folder *folder = *state;
+    struct fh_files files;
+    char folders[64] = "";
+    struct fh_files_how how = {.on_folder = note_folder, .arg = folders};
+    folder_write(folder, "root/one_/two_/a.lua", "a");
+    folder_write(folder, "root/.git/a.lua", "a");
+    assert_int_equal(fh_files_read_how(&files, folder_path(folder, "root"), &how, NULL), 0);
+    assert_string_equal(folders, "rootone_two_");
+    fh_files_deinit(&files);
+}
+
 /* --- one file --------------------------------------------------------------------------------- */
 
 static void reads_one_file_alone(void **state)
@@ -295,14 +388,25 @@ static void reads_one_file_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FOLDER(reads_lua_and_json_by_path),   WITH_FOLDER(an_empty_folder_has_no_files),
-        WITH_FOLDER(passes_dot_names_by),          WITH_FOLDER(keeps_any_bytes),
-        WITH_FOLDER(goes_sixteen_folders_deep),    WITH_FOLDER(follows_links),
-        WITH_FOLDER(ends_in_a_loop_of_links),      WITH_FOLDER(leaves_out_a_link_to_itself),
-        WITH_FOLDER(leaves_out_a_link_to_nothing), WITH_FOLDER(refuses_a_missing_folder),
-        WITH_FOLDER(passes_other_kinds_by),        WITH_FOLDER(leaves_out_too_large_a_file),
-        WITH_FOLDER(refuses_too_many_files),       WITH_FOLDER(leaves_out_what_it_may_not_read),
+        WITH_FOLDER(reads_lua_and_json_by_path),
+        WITH_FOLDER(an_empty_folder_has_no_files),
+        WITH_FOLDER(passes_dot_names_by),
+        WITH_FOLDER(keeps_any_bytes),
+        WITH_FOLDER(goes_sixteen_folders_deep),
+        WITH_FOLDER(follows_links),
+        WITH_FOLDER(ends_in_a_loop_of_links),
+        WITH_FOLDER(leaves_out_a_link_to_itself),
+        WITH_FOLDER(leaves_out_a_link_to_nothing),
+        WITH_FOLDER(refuses_a_missing_folder),
+        WITH_FOLDER(passes_other_kinds_by),
+        WITH_FOLDER(leaves_out_too_large_a_file),
+        WITH_FOLDER(refuses_too_many_files),
+        WITH_FOLDER(leaves_out_what_it_may_not_read),
         WITH_FOLDER(reads_one_file_alone),
+        WITH_FOLDER(reads_only_what_has_changed),
+        WITH_FOLDER(reads_a_fresh_file_again),
+        WITH_FOLDER(tries_again_what_it_could_not_read),
+        WITH_FOLDER(tells_of_each_folder_before_it_looks_into_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
