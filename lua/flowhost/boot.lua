@@ -65,6 +65,7 @@ core.on("load", function(files, settings)
     local api = require "flowhost.api"
     local catalog = require "flowhost.engine.catalog"
     local ctx = require "flowhost.ctx"
+    local override = require "flowhost.engine.override"
     local release_module = require "flowhost.engine.release"
     local reload = require "flowhost.engine.reload"
     local run_module = require "flowhost.engine.run"
@@ -83,6 +84,7 @@ core.on("load", function(files, settings)
     release.texts = {}
     catalog.on_served = api.set_release
     catalog.activate(compiled)
+    catalog.set_overrides(override.read_all())
     return compiled.problems
 end)
 

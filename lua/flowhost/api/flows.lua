@@ -1,25 +1,47 @@
 -- SPDX-License-Identifier: MIT
--- /v1/flows: what is served, and what could not be.
+-- /v1/flows: what is served, and what could not be; versions of a flow and which of them new runs take.
 
 local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
+local chore = require "flowhost.engine.chore"
+local override_module = require "flowhost.engine.override"
 local problem = require "flowhost.api.problem"
+local release_module = require "flowhost.engine.release"
+local view = require "flowhost.api.view"
 
 local json = core.json
 local null = json.null
 
 local M = {}
 
+local DEFAULT_LIMIT, MAX_LIMIT = 20, 200
+
+local function canary_view(canary)
+    if not canary then
+        return null
+    end
+    return { release = canary.release, version = canary.flow and canary.flow.version or null, weight = canary.weight }
+end
+
+--- A flow as it is in force; `newest_version` differs from `version` where an older one was chosen by hand.
 local function flow_view(flow)
+    local override = catalog.overrides[flow.name] or {}
+    local newest = catalog.active.flows[flow.name]
     return {
         name = flow.name, file = flow.file, version = flow.version, release = flow.release, dialect = "lua",
         description = flow.description or null, durable = flow.durable, on_error = flow.on_error,
-        http = flow.http and flow.http.method .. " " .. flow.http.path or null,
+        http = flow.http and flow.http.method .. " " .. flow.http.path or null, enabled = not override.disabled,
+        pinned = override.release ~= nil, newest_version = newest and newest.version or null,
+        canary = canary_view(override.canary),
     }
 end
 
 local function send(request, value)
     request:respond(200, { "Content-Type", "application/json" }, json.encode(value) .. "\n")
+end
+
+local function send_no_flow(request, name)
+    return problem.send(request, 404, "NO_FLOW", ("no flow '%s'"):format(name))
 end
 
 function M.list(request)
@@ -36,11 +58,129 @@ function M.list(request)
 end
 
 function M.get(request, captures)
-    local flow = catalog.flow(captures.name)
+    local flow = catalog.served.flows[captures.name]
     if not flow then
-        return problem.send(request, 404, "NO_FLOW", ("no flow '%s'"):format(captures.name))
+        return send_no_flow(request, captures.name)
     end
     send(request, flow_view(flow))
+end
+
+-- versions ------------------------------------------------------------------------------------------------------------
+
+--- Percent of new runs that take each version.
+local function weights_of(name)
+    local override, flow = catalog.overrides[name] or {}, catalog.served.flows[name]
+    local canary = override.canary and override.canary.flow
+    local weights = {}
+    if flow then
+        weights[flow.version] = canary and 100 - override.canary.weight or 100
+    end
+    if canary then
+        weights[canary.version] = (weights[canary.version] or 0) + override.canary.weight
+    end
+    return weights
+end
+
+--- The newest release of each version, newest first; at most `limit`, behind the release `after`.
+local function find_versions(file, limit, after)
+    local items, seen, is_behind = {}, {}, after == nil
+    for _, release in ipairs(release_module.list() or {}) do
+        chore.pause()
+        local tree_json = release_module.read_tree(release.root)
+        local hash = tree_json and release_module.find_file(tree_json, file)
+        if hash and not seen[hash] then
+            seen[hash] = true
+            if is_behind and #items == limit then
+                return items, items[limit].release
+            elseif is_behind then
+                items[#items + 1] = { version = hash:sub(1, 12), release = release.hash,
+                    activated_at = view.time(release.activated) }
+            end
+        end
+        is_behind = is_behind or release.hash == after
+    end
+    return items
+end
+
+local function send_versions(request, name, limit, after)
+    local items, last = find_versions(name .. ".lua", limit, after)
+    local weights = weights_of(name)
+    for _, item in ipairs(items) do
+        item.weight = weights[item.version] or 0
+        item.active = item.weight > 0
+    end
+    send(request, { items = json.array(items), next = last or null })
+end
+
+function M.versions(request, captures)
+    local query = request:query()
+    local limit = query.limit == nil and DEFAULT_LIMIT or tonumber(query.limit)
+    if not limit or limit < 1 or limit > MAX_LIMIT or limit ~= math.floor(limit) then
+        return problem.send(request, 422, "QUERY_INVALID",
+            ("limit must be a whole number from 1 to %d"):format(MAX_LIMIT))
+    elseif not catalog.active.hashes[captures.name .. ".lua"] and not catalog.overrides[captures.name] then
+        return send_no_flow(request, captures.name)
+    end
+    chore.run("versions", "listing versions", function()
+        send_versions(request, captures.name, limit, query.cursor)
+    end)
+end
+
+-- changes -------------------------------------------------------------------------------------------------------------
+
+local function change(request, name, action, o)
+    override_module.change(name, action, o, function(result)
+        if result.status then
+            return problem.send(request, result.status, result.code, result.detail)
+        end
+        local flow = catalog.served.flows[name]
+        send(request, flow and flow_view(flow) or { name = name })
+    end)
+end
+
+function M.disable(request, captures)
+    change(request, captures.name, "disable", {})
+end
+
+function M.enable(request, captures)
+    change(request, captures.name, "enable", {})
+end
+
+local FIELDS = { release = true, version = true, weight = true }
+
+--- What is wrong with the body of activate: pointer, message.
+local function check_activate(o)
+    for name in pairs(o) do
+        if not FIELDS[name] then
+            return "/" .. name, "unknown field"
+        end
+    end
+    if (o.release == nil) == (o.version == nil) then
+        return "", "give one of release and version"
+    elseif o.release and o.release ~= "newest" and not override_module.is_name(o.release) then
+        return "/release", "must be \"newest\" or at least 8 hexadecimal digits of a release"
+    elseif o.version and not override_module.is_name(o.version) then
+        return "/version", "must be the 12 hexadecimal digits of a version"
+    end
+    local weight = o.weight
+    if weight ~= nil and (type(weight) ~= "number" or weight < 1 or weight > 99 or weight ~= math.floor(weight)) then
+        return "/weight", "must be a whole number from 1 to 99"
+    end
+end
+
+function M.activate(request, captures, _, _, body)
+    local o, reason = json.decode(body)
+    if o == nil then
+        return problem.send(request, 400, "BODY_NOT_JSON", "the body is not JSON: " .. reason)
+    elseif type(o) ~= "table" or json.is_array(o) then
+        return problem.send(request, 400, "BODY_NOT_OBJECT", "the body must be a JSON object")
+    end
+    local pointer, message = check_activate(o)
+    if pointer then
+        return problem.send(request, 422, "FIELD_INVALID", ("%s: %s"):format(pointer, message),
+            { errors = json.array { { pointer = pointer, message = message } } })
+    end
+    change(request, captures.name, "activate", o)
 end
 
 return M

@@ -26,6 +26,17 @@ function M.add(run, what)
     rows.also(run, "put", AUDIT, new_key(now), assert(json.encode_stored(entry)))
 end
 
+--- Adds an entry that concerns no run to a batch.
+---@param what { actor: string, action: string, flow: string?, before: any, after: any }
+function M.put(batch, what)
+    local now = timer.now_ms()
+    local entry = { at = now }
+    for name, value in pairs(what) do
+        entry[name] = value
+    end
+    batch:put(AUDIT, new_key(now), assert(json.encode_stored(entry)))
+end
+
 --- Newest first; `run` (id) narrows. Returns entries and the key of the last one looked at (hex), nil at the end.
 function M.list(limit, after, run)
     local found = {}
