@@ -92,9 +92,20 @@ core.on("reload", function(...)
     require("flowhost.engine.reload").change(...)
 end)
 
+local function collect_releases()
+    local collect = require "flowhost.engine.collect"
+    require("flowhost.engine.reload").on_done = function()
+        collect.start(false)
+    end
+    if system.shard == 0 then
+        collect.start(true)
+    end
+end
+
 core.on("start", function()
     local catalog = require "flowhost.engine.catalog"
     local recovery = require "flowhost.engine.recovery"
+    collect_releases()
     require "flowhost.engine.control"
     local retention = require "flowhost.engine.retention"
     local run_module = require "flowhost.engine.run"
