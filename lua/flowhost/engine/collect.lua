@@ -41,16 +41,22 @@ local function on_use(hash)
     return true
 end
 
+--- Runs that are worked on here; a run that was not is brought back with `on_use`.
+local function note_live()
+    for _, run in pairs(run_module.live) do
+        used[run.release] = true
+    end
+end
+
 remote.on("collect_begin", function(_, reply)
     used, condemned, catalog.on_use = {}, nil, on_use
+    note_live()
     reply {}
 end)
 
 --- Those of the asked ones that runs here use; the others are condemned.
 remote.on("collect_claim", function(arguments, reply)
-    for _, run in pairs(run_module.live) do
-        used[run.release] = true
-    end
+    note_live()
     condemned = {}
     local found = core.json.array {}
     for _, hash in ipairs(arguments.hashes) do

@@ -143,45 +143,70 @@ describe("releases that nobody refers to", function()
 end)
 
 describe("a run that is worked on while releases are looked for", function()
-    --- A world of two shards that stands in the middle of the search; `go_on` lets it end.
-    local function in_search()
+    --- Saves once more, so that releases are looked for, and lets the search see no run; `meanwhile` happens in it.
+    local function search_blindly(w, meanwhile)
+        local store = w.core.store
+        local scan, is_done = store.scan, false
+        store.scan = function(table_id, o)
+            if table_id ~= store.tables.runs_by_status then
+                return scan(table_id, o)
+            elseif not is_done then
+                is_done = true
+                meanwhile()
+                w:enter()
+            end
+            return {}, {}, 0
+        end
+        save(w, 1)
+        store.scan = scan
+        assert.is_true(is_done)
+    end
+
+    it("keeps its release when it is brought back and gone again meanwhile", function()
         local shards = world.shards(2, { files = { ["a.lua"] = flow "error 'no'", ["b.lua"] = answer "b" } })
         local w = shards[0]
         for _ = 1, 2 do
             shards[1]:play "a"
         end
-        return shards, w
-    end
-
-    it("keeps its release, though its status changes meanwhile", function()
-        local shards, w = in_search()
         local ids = w:ids()
         save(w, 8)
-        -- a page of the search is read, then the run is recovered on its shard, fails again and is suspended
-        local store = w.core.store
-        local scan = store.scan
-        local is_recovered = false
-        store.scan = function(table_id, o)
-            if table_id == store.tables.runs_by_status and o.prefix == "suspended\0" then
-                if not is_recovered then
-                    is_recovered = true
-                    shards[1]:request("POST", "/v1/runs/" .. ids[1] .. "/recover")
-                    shards[1]:request("POST", "/v1/runs/" .. ids[2] .. "/recover")
-                    shards[0]:deliver()
-                    shards[1]:deliver()
-                    w:enter()
-                end
-                return {}, {}, 0 -- neither is seen
+        search_blindly(w, function()
+            for i = 1, 2 do
+                shards[1]:request("POST", "/v1/runs/" .. ids[i] .. "/recover")
             end
-            return scan(table_id, o)
-        end
-        save(w, 1)
-        store.scan = scan
-        assert.is_true(is_recovered)
+            shards[0]:deliver()
+            shards[1]:deliver()
+        end)
         assert.equal(6, count_of(w, "releases"))
         w:settle()
         assert.equal("suspended", w:run(ids[1]).status)
         assert.equal("LUA_ERROR", w:run(ids[1]).error.code)
+    end)
+
+    it("keeps its release when it is left alone meanwhile", function()
+        local w = new { files = { ["a.lua"] = flow [[ ctx.request { url = "http://u/wait" } error "no" ]],
+            ["b.lua"] = answer "b" } }
+        w:start "a"
+        w:settle()
+        save(w, 8)
+        search_blindly(w, function()
+            w:answer(w:open_calls()[1], 200)
+            while w:commit() do end
+            assert.equal("suspended", w:run().status)
+            assert.equal(0, w:live_count())
+        end)
+        assert.equal(6, count_of(w, "releases"))
+    end)
+
+    it("keeps nothing when it is over", function()
+        local w = new()
+        w:start "a"
+        w:settle()
+        save(w, 8)
+        w:answer(w:open_calls()[1], 200)
+        w:settle()
+        search_blindly(w, function() end)
+        assert.equal(5, count_of(w, "releases"))
     end)
 end)
 
