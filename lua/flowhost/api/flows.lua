@@ -81,13 +81,30 @@ local function weights_of(name)
     return weights
 end
 
+--- Stored releases, newest first; the newest one may not be stored yet when the host has just begun.
+local function list_releases()
+    local list = release_module.list() or {}
+    if not list[1] or list[1].hash ~= catalog.active.hash then
+        table.insert(list, 1, { hash = catalog.active.hash })
+    end
+    return list
+end
+
+--- Hash of the file in a release; nil when it has none of that path.
+local function file_of(release, file)
+    if release.hash == catalog.active.hash then
+        return catalog.active.hashes[file]
+    end
+    local tree_json = release_module.read_tree(release.root)
+    return tree_json and release_module.find_file(tree_json, file)
+end
+
 --- The newest release of each version, newest first; at most `limit`, behind the release `after`.
 local function find_versions(file, limit, after)
     local items, seen, is_behind = {}, {}, after == nil
-    for _, release in ipairs(release_module.list() or {}) do
+    for _, release in ipairs(list_releases()) do
         chore.pause()
-        local tree_json = release_module.read_tree(release.root)
-        local hash = tree_json and release_module.find_file(tree_json, file)
+        local hash = file_of(release, file)
         if hash and not seen[hash] then
             seen[hash] = true
             if is_behind and #items == limit then

@@ -100,8 +100,10 @@ end
 
 --- What release and version of a request mean: a hash; nil, refusal.
 local function find_target(name, o)
-    if o.release == "newest" then
-        return catalog.active.hash
+    local newest = catalog.active
+    if o.release == "newest" or newest.hash:sub(1, #(o.release or "none")) == o.release
+        or (newest.hashes[name .. ".lua"] or ""):sub(1, 12) == o.version then
+        return newest.hash
     end
     local hash
     if o.version then

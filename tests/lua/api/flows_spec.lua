@@ -68,6 +68,15 @@ describe("versions", function()
         assert.equal(shown(w, "a").release, versions(w, "b").items[1].release)
     end)
 
+    it("name the one in force before it is stored", function()
+        local store = require("support.fake_store").new()
+        store.is_full = true
+        local w = world.new { files = { ["a.lua"] = answer "one" }, store = store }
+        local items = versions(w, "a").items
+        assert.same({ shown(w, "a").version }, { items[1].version })
+        assert.equal(world.json.null, items[1].activated_at)
+    end)
+
     it("are given in pages", function()
         local w, items = three()
         local first = versions(w, "a", { limit = "2" })
