@@ -286,7 +286,11 @@ end
 --- Makes a compiled release the newest of this shard.
 ---@param problems table[]?  of files that it has in an older form, or not at all
 function M.activate(compiled, problems)
+    local before = M.active
     M.active, refused = compiled, problems or {}
+    if before and before ~= compiled then
+        M.forget(before.hash) -- all of it is compiled; a run that needs some of it opens that
+    end
     keep(compiled)
     serve()
 end
