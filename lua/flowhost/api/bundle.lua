@@ -9,6 +9,7 @@
 -- suspended, and its former state is in its error.
 
 local audit = require "flowhost.engine.audit"
+local collect = require "flowhost.engine.collect"
 local core = require "flowhost.core"
 local journal = require "flowhost.engine.journal"
 local problem = require "flowhost.api.problem"
@@ -83,7 +84,7 @@ end
 
 --- nil, reason when the code is not in the store.
 local function release_part(hash)
-    local files, env = release_module.read(hash)
+    local files, env = release_module.read_files(hash)
     if not files then
         return nil, env
     end
@@ -262,18 +263,11 @@ local function settle(run)
     run.row_text = assert(json.encode(row, DEEP))
 end
 
-local function put_release(batch, release)
-    for path, text in pairs(release.files) do
-        batch:put(tables.blobs, release.hashes[path], text)
-    end
-    batch:put(tables.releases, release.root, release.tree_json)
-end
-
 local function batch_of(run)
     local batch, fields = store.batch(), run.fields
     batch:set_intake()
     batch:expect_absent(tables.runs, run.bytes)
-    put_release(batch, run.release)
+    release_module.put(batch, run.release)
     batch:put(tables.runs, run.bytes, run.row_text)
     batch:put(tables.runs_by_flow, fields.flow .. "\0" .. run.bytes, fields.status)
     batch:put(tables.runs_by_status, fields.status .. "\0" .. run.bytes, fields.flow)
@@ -311,10 +305,12 @@ function M.import(request, _, _, _, body)
         send_stored(request, run, code)
     end
     system.fault "api.import"
-    local ok, code = batch_of(run):submit(token.new(done))
-    if not ok then
-        done(code)
-    end
+    collect.when_idle(run.release.hash, function()
+        local ok, code = batch_of(run):submit(token.new(done))
+        if not ok then
+            done(code)
+        end
+    end)
 end
 
 return M

@@ -28,6 +28,7 @@ local UNFINISHED = { "queued", "running", "waiting", "suspended" }
 -- On each shard, while shard 0 collects.
 local used       -- hash -> true
 local condemned  -- hash -> true
+local waiting = {} -- functions to be called when nothing is condemned any more
 
 -- On shard 0.
 local witnesses = {} -- hash -> run (bytes) that was pinned to it
@@ -72,8 +73,25 @@ end)
 
 remote.on("collect_end", function(_, reply)
     used, condemned, catalog.on_use = nil, nil, nil
+    local fns = waiting
+    waiting = {}
+    for _, fn in ipairs(fns) do
+        fn()
+    end
     reply {}
 end)
+
+--- Calls fn, which stores a release that comes from elsewhere, and a run of it: not while files are being removed that
+--- it may have.
+function M.when_idle(hash, fn)
+    if condemned then
+        waiting[#waiting + 1] = fn
+        return
+    elseif used then
+        used[hash] = true
+    end
+    fn()
+end
 
 local function call_all(verb, arguments)
     return chore.await(function(done)
@@ -195,6 +213,7 @@ local function remove(candidates)
     if #doomed == 0 then
         return
     end
+    chore.await(release_module.barrier) -- what other shards have stored is seen
     local blobs = find_blobs(doomed)
     local code = chore.await(function(done)
         release_module.remove(doomed, blobs, done)

@@ -30,6 +30,15 @@ local function from_hex(hex)
     return (hex:gsub("%x%x", BYTES))
 end
 
+local function submit(batch, done)
+    local waiting = token.new(done)
+    local ok, code = batch:submit(waiting)
+    if not ok then
+        token.drop(waiting)
+        done(code)
+    end
+end
+
 function M.hash_of(text)
     return system.hex(system.sha256(text))
 end
@@ -73,12 +82,7 @@ function M.save(release, is_stored, done)
     batch:put(tables.active, NEWEST, release.root)
     batch:put(tables.active, ACTIVATED .. release.root, json.encode { activated = timer.now_ms() })
     system.fault "engine.release"
-    local waiting = token.new(done)
-    local ok, code = batch:submit(waiting)
-    if not ok then
-        token.drop(waiting)
-        done(code)
-    end
+    submit(batch, done)
 end
 
 function M.has_blob(hash)
@@ -105,6 +109,39 @@ function M.read(hash)
     end
     local tree = json.decode(tree_json)
     return { hash = hash, root = root, tree_json = tree_json, hashes = tree.files, env = tree.env, texts = {} }
+end
+
+--- files (path -> text), env of a stored release; nil, reason when it, or a file of it, is missing or damaged.
+function M.read_files(hash)
+    local release, reason = M.read(hash)
+    if not release then
+        return nil, reason
+    end
+    local files = {}
+    for path, file_hash in pairs(release.hashes) do
+        local text, detail = M.read_blob(file_hash)
+        if not text then
+            return nil, ("file %s of release %s is not in the store%s"):format(path, hash:sub(1, 12),
+                detail and ": " .. detail or "")
+        end
+        files[path] = text
+    end
+    return files, release.env
+end
+
+--- Adds a release with all its texts to a batch, not as the newest: it stays for good.
+function M.put(batch, release)
+    for path, text in pairs(release.texts) do
+        batch:put(tables.blobs, from_hex(release.hashes[path]), text)
+    end
+    batch:put(tables.releases, release.root, release.tree_json)
+end
+
+--- done() once all that was submitted before is committed.
+function M.barrier(done)
+    local batch = store.batch()
+    batch:del(tables.active, "barrier")
+    submit(batch, done)
 end
 
 --- When each stored release became the newest: list of { hash, root, activated (ms) }, newest first.
@@ -152,12 +189,7 @@ function M.remove(doomed, blobs, done)
         batch:del(tables.blobs, from_hex(hash))
     end
     system.fault "engine.collect"
-    local waiting = token.new(done)
-    local ok, code = batch:submit(waiting)
-    if not ok then
-        token.drop(waiting)
-        done(code)
-    end
+    submit(batch, done)
 end
 
 return M

@@ -134,7 +134,7 @@ describe("releases that nobody refers to", function()
         save(w, 8)
         w:advance(1000)
         w:emit("reload", { ["b.lua"] = answer "last" }, {}, {}, false)
-        w.store:fail_next(nil, "IO")
+        w.store:fail_next(false, false, "IO") -- the release, what was stored before, the removal
         w:settle()
         assert.equal(10, count_of(w, "releases"))
         save(w, 1)
