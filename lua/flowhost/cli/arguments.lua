@@ -79,7 +79,7 @@ end
 --- "flowhost DIR" is "flowhost serve DIR".
 local function with_command(words)
     local first = words[1]
-    if first and not COMMANDS[first] and not (commands.by_name[first] and first ~= commands.check_live.name) and first:sub(1, 1) ~= "-" then
+    if first and not COMMANDS[first] and not commands.by_name[first] and first:sub(1, 1) ~= "-" then
         return { "serve", unpack(words) }
     elseif first == "help" then
         return { "--help" }

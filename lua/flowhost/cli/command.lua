@@ -43,7 +43,7 @@ end
 --- nil; a sentence when there is no such command.
 ---@param arguments string  JSON
 function M.begin(name, arguments)
-    local command = require("flowhost.cli.commands").by_name[name]
+    local command = require("flowhost.cli.commands").find(name)
     local o = core.json.decode(arguments)
     if not command or type(o) ~= "table" then
         return ("%s is no command that the command line has read"):format(name)

@@ -22,8 +22,11 @@ for _, group in ipairs(M.GROUPS) do
     end
 end
 
---- An option of a command of the program's own makes it one of these.
-M.check_live = require "flowhost.cli.commands.check_live"
-M.by_name[M.check_live.name] = M.check_live
+--- A command of the program's own that an option makes one of these.
+M.check_live = require "flowhost.cli.check_live"
+
+function M.find(name)
+    return M.by_name[name] or (name == M.check_live.name and M.check_live or nil)
+end
 
 return M
