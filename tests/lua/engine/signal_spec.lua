@@ -175,4 +175,30 @@ describe("a link", function()
         w.clock.now = w.clock.now + 3600001
         assert.equal("LINK_EXPIRED", w:request("GET", path):json().code)
     end)
+
+    it("can be made by the first run of a new data folder, on every shard", function()
+        local shards = world.shards(2, {
+            files = { ["a.lua"] = flow [[ return ctx.signal_url "x" ]] },
+            prepare = function(w)
+                w.commit = function() -- nothing is on disk before the first run begins
+                    return false
+                end
+            end,
+            before_start = function(w)
+                w.commit = nil
+            end,
+        })
+        for _ = 1, 4 do
+            for shard = 0, 1 do
+                shards[shard]:deliver()
+            end
+        end
+        for shard = 0, 1 do
+            local request = shards[shard]:start "a"
+            shards[0]:settle()
+            assert.equal(200, request.status)
+            local link = request:json():match "^http://127.0.0.1:8080(/.*)$"
+            assert.equal(200, shards[1 - shard]:request("GET", link).status)
+        end
+    end)
 end)
