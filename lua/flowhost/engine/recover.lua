@@ -39,7 +39,7 @@ local function check_types(edits)
         local expected = KNOWN[name]
         if not expected then
             return problem("/" .. name, "is not known here")
-        elseif value ~= json.null and not TYPE_CHECKS[expected](value) then
+        elseif not TYPE_CHECKS[expected](value) then
             return problem("/" .. name, "must be " .. (expected == "object" and "an object" or "a " .. expected))
         end
     end

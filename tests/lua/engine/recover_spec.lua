@@ -211,6 +211,19 @@ describe("recover", function()
         assert.equal(404, post(w, "recover", nil, ("0"):rep(26)).status)
     end)
 
+    it("null is no edit, but as value and input", function()
+        local w = new [[ ctx.data.store("a", 1) local v = ctx.suspend "X" return { v == nil, ctx.data.load "a", input == nil } ]]
+        w:play("a", {})
+        local null = world.json.null
+        local request = post(w, "recover", { value = null, input = null, data = null, steps = null, from = null,
+            release = null, dry_run = null, reason = null })
+        assert.equal(202, request.status)
+        assert.same({ true, 1, true }, w:run().output)
+        local fork = post(w, "fork", { from = null, steps = null, data = null, allow_effects = null })
+        assert.equal(201, fork.status)
+        assert.equal("succeeded", w:run(fork:json().id).status)
+    end)
+
     it("edits that cannot be: 422, and nothing has changed", function()
         local w = new(STEPS, { upstream = broken })
         w:play("a", { x = 1 })
