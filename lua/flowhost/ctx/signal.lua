@@ -55,7 +55,7 @@ end
 local function signal_url(name, o)
     check_name("signal_url", name)
     o = check_options("signal_url", o, URL_OPTIONS)
-    local expires_ms = options.timeout_ms("signal_url", rawget(o, "expires")) or 7 * DAY_S * 1000
+    local expires_ms = options.timeout_ms("signal_url", rawget(o, "expires"), "expires") or 7 * DAY_S * 1000
     local title = rawget(o, "title")
     if title ~= nil and (type(title) ~= "string" or #title > 200) then
         invalid("signal_url", "title must be a text of at most 200 bytes")
