@@ -271,6 +271,16 @@ describe("fork", function()
         assert.matches("^" .. request:json().id, w.calls[5]:header "Idempotency-Key")
     end)
 
+    it("gets what was false as it was", function()
+        local w = new [[ return { ctx.wait "x" == false } ]]
+        w:start "a"
+        while w:commit() do end
+        w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/signal/x", { body = "false" })
+        w:settle()
+        local fork = post(w, "fork", { from = "1" }):json().id
+        assert.same({ true }, w:run(fork).output)
+    end)
+
     it("of a run that has ended, with another input", function()
         local w = new([[ return { input.x, ctx.uuid(), math.random(1000000), os.time() } ]])
         w:play("a", { x = 1 })

@@ -60,6 +60,23 @@ describe("a signal", function()
         assert.same({ 1, 2, 3 }, w:run().output)
     end)
 
+    it("may carry false and null", function()
+        local w = new [[
+            local link = ctx.signal_url("x", { data = false })
+            ctx.data.store("link", link)
+            local a, b, c = ctx.wait "x", ctx.wait "x", ctx.wait "x"
+            return { a == false, b == nil, c == false }
+        ]]
+        w:start "a"
+        rest(w)
+        local link = w:entries()["1"].value:match "8080(/.*)$"
+        signal(w, "x", false)
+        signal(w, "x", world.json.null)
+        w:request("POST", link)
+        w:settle()
+        assert.same({ true, true, true }, w:run().output)
+    end)
+
     it("is durable before it is acknowledged", function()
         local w = new [[ return ctx.wait "x" ]]
         w:start "a"
