@@ -115,6 +115,18 @@ local function deliver_to_standing(row, arguments, reply)
     end)
 end
 
+--- Whether a run that has ended got this very signal before: who was not told so asks again.
+local function has_got(row, arguments)
+    if arguments.key ~= "" then
+        for _, entry in ipairs(journal.load(row.bytes) or {}) do
+            if entry.kind == "signal" and entry.name == arguments.name and entry.hash == arguments.key then
+                return true
+            end
+        end
+    end
+    return false
+end
+
 function M.signal(arguments, reply)
     local run = run_module.live[arguments.id]
     if run and (run.is_over or run.is_touched) then
@@ -128,7 +140,8 @@ function M.signal(arguments, reply)
     if not row then
         return
     elseif rows.TERMINAL[row.status] then
-        return reply(conflict(row, "one that signals can be sent to"))
+        return reply(has_got(row, arguments) and { is_repeated = true }
+            or conflict(row, "running, waiting, queued or suspended"))
     elseif row.status ~= "waiting" then
         return deliver_to_standing(row, arguments, reply)
     end

@@ -104,6 +104,18 @@ describe("a signal", function()
         assert.equal("TIMEOUT", again:run().error.code)
     end)
 
+    it("that ended the run may be sent again with its id: it was taken", function()
+        local w = new [[ return ctx.wait "x" ]]
+        w:start "a"
+        rest(w)
+        assert.is_false(signal(w, "x", 1, "k"):json().repeated)
+        assert.equal("succeeded", w:run().status)
+        local again = signal(w, "x", 1, "k")
+        assert.same({ 202, true }, { again.status, again:json().repeated })
+        assert.equal(409, signal(w, "x", 1, "other").status)
+        assert.equal(409, signal(w, "y", 1, "k").status)
+    end)
+
     it("to a run that is suspended is kept until it goes on", function()
         local w = new [[ if ctx.suspend("CHECK", "look") then return ctx.wait "x" end ]]
         w:play "a"
@@ -191,6 +203,24 @@ describe("a link", function()
         assert.equal(404, w:request("GET", "/v1/signals/x.y").status)
         w.clock.now = w.clock.now + 3600001
         assert.equal("LINK_EXPIRED", w:request("GET", path):json().code)
+    end)
+
+    it("of a run that has ended says so, to people as well", function()
+        local w = new [[
+            ctx.data.store("links", { ctx.signal_url "yes", ctx.signal_url "no" })
+            return ctx.wait "yes"
+        ]]
+        w:start "a"
+        rest(w)
+        local links = w:entries()["3"].value
+        local yes, no = links[1]:match "8080(/.*)$", links[2]:match "8080(/.*)$"
+        w:request("POST", yes)
+        w:settle()
+        assert.equal("succeeded", w:run().status)
+        assert.equal("LINK_USED", w:request("POST", yes):json().code)
+        local refused = w:request("POST", no)
+        assert.same({ 409, "WRONG_STATE" }, { refused.status, refused:json().code })
+        assert.matches("nobody waits for this any more", w:request("POST", no, { headers = { accept = "text/html" } }).body)
     end)
 
     it("can be made by the first run of a new data folder, on every shard", function()
