@@ -21,7 +21,8 @@ function M.parse_object(given)
     local is_any = false
     for name, value in pairs(type(given) == "table" and given or {}) do
         if not NAMES[name] then
-            return nil, ("filter has the unknown field '%s': use flow, status, tag, since, until"):format(tostring(name))
+            return nil, ("filter has the unknown field '%s': use flow, status, tag, since, until"):format(
+                tostring(name))
         elseif type(value) ~= "string" then
             return nil, ("filter.%s must be a text"):format(name)
         end

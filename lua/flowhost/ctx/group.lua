@@ -75,7 +75,7 @@ local function concurrency_of(o)
         end
     end
     local concurrency = rawget(o, "concurrency")
-    if concurrency ~= nil and (type(concurrency) ~= "number" or not (concurrency >= 1)) then
+    if concurrency ~= nil and (type(concurrency) ~= "number" or concurrency ~= concurrency or concurrency < 1) then
         error_object.raise("INVALID", "ctx.map: concurrency must be a number of at least 1")
     end
     return concurrency

@@ -156,17 +156,8 @@ end
 
 -- recover ----------------------------------------------------------------------------------------
 
-local function report_divergence(row, code, reply)
-    local report, err = rehearsal.play(row, code, { with_steps = true })
-    if not report then
-        return reply { status = 500, code = err.code, detail = err.message }
-    end
-    reply { report = { run = row.id, flow = row.flow, diverges = report.divergence ~= nil,
-        divergence = report.divergence or json.null, ["end"] = report["end"], steps = #report.items,
-        error = report.error or json.null } }
-end
-
-local function dry_run(row, edits, reply)
+--- The code that a recover goes on with; nil after a reply.
+local function code_for(row, edits, reply)
     local flow = edits.release == "active" and catalog.flow(row.flow)
     local code, reason = nil, ("no flow '%s' is served"):format(row.flow)
     if edits.release ~= "active" then
@@ -175,9 +166,23 @@ local function dry_run(row, edits, reply)
         code = flow.code
     end
     if not code then
-        return reply { status = 409, code = "RELEASE_MISSING", detail = reason }
+        reply { status = 409, code = "RELEASE_MISSING", detail = reason }
     end
-    report_divergence(row, code, reply)
+    return code
+end
+
+--- How far the run would come with these edits, in memory.
+local function dry_run(row, entries, edits, reply)
+    local code = code_for(row, edits, reply)
+    if not code then
+        return
+    end
+    row.journal, row.entry_count, row.pending = journal.index(entries), #entries, {}
+    recover.change(row, edits)
+    local report = rehearsal.play(row, code, { with_steps = true, by_path = row.journal })
+    reply { report = { run = row.id, flow = row.flow, diverges = report.divergence ~= nil,
+        divergence = report.divergence or json.null, ["end"] = report["end"], steps = #report.items,
+        error = report.error or json.null } }
 end
 
 function M.recover(arguments, reply)
@@ -204,7 +209,7 @@ function M.recover(arguments, reply)
     if wrong then
         return reply(wrong)
     elseif edits.dry_run then
-        return dry_run(row, edits, reply)
+        return dry_run(row, entries, edits, reply)
     end
     local run, flow = load(row, reply, edits.release)
     if not run then

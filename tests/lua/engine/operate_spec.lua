@@ -263,6 +263,7 @@ describe("replay", function()
         assert.equal(6, report.items[2].locals.total)
         assert.equal(world.json.null, report.divergence)
         assert.equal("running", w:run().status)
+        assert.equal("QUERY_INVALID", get(w, "/v1/runs/" .. w:ids()[1] .. "/replay", { release = "newest" }).code)
     end)
 
     it("check --against-live lists who would go another way", function()

@@ -202,6 +202,24 @@ describe("recover", function()
         assert.equal("DIVERGED", other:run().error.code)
     end)
 
+    it("dry runs look at what the edits make of the run, and change nothing", function()
+        local w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        local before, applied = w:run(), w:applied()
+        local function dry(edits)
+            edits.dry_run = true
+            local report = post(w, "recover", edits):json()
+            return report["end"], report.divergence ~= world.json.null and report.divergence.step, report.steps
+        end
+        assert.same({ "stands at its last recorded step", false, 4 }, { dry {} })
+        assert.same({ "succeeded", false, 5 }, { dry { value = { n = 33 } } })
+        assert.same({ "diverged", "4", 3 }, { dry { steps = { ["3"] = { output = { n = 20 } } }, value = { n = 3 } } })
+        assert.same({ "stands at its last recorded step", false, 2 }, { dry { from = "1", input = { x = 2 } } })
+        assert.same(before, w:run())
+        assert.equal(applied, w:applied())
+        assert.equal(3, #w.calls)
+    end)
+
     it("of a run that is not suspended: 409 with its state; unknown: 404", function()
         local w = new [[ return 1 ]]
         w:play "a"
@@ -212,7 +230,11 @@ describe("recover", function()
     end)
 
     it("null is no edit, but as value and input", function()
-        local w = new [[ ctx.data.store("a", 1) local v = ctx.suspend "X" return { v == nil, ctx.data.load "a", input == nil } ]]
+        local w = new [[
+            ctx.data.store("a", 1)
+            local v = ctx.suspend "X"
+            return { v == nil, ctx.data.load "a", input == nil }
+        ]]
         w:play("a", {})
         local null = world.json.null
         local request = post(w, "recover", { value = null, input = null, data = null, steps = null, from = null,

@@ -220,7 +220,8 @@ describe("a link", function()
         assert.equal("LINK_USED", w:request("POST", yes):json().code)
         local refused = w:request("POST", no)
         assert.same({ 409, "WRONG_STATE" }, { refused.status, refused:json().code })
-        assert.matches("nobody waits for this any more", w:request("POST", no, { headers = { accept = "text/html" } }).body)
+        local page = w:request("POST", no, { headers = { accept = "text/html" } }).body
+        assert.matches("nobody waits for this any more", page)
     end)
 
     it("can be made by the first run of a new data folder, on every shard", function()
