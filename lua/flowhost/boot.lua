@@ -109,6 +109,7 @@ core.on("start", function()
     require "flowhost.engine.control"
     local retention = require "flowhost.engine.retention"
     local run_module = require "flowhost.engine.run"
+    require("flowhost.engine.signal_link").learn()
     run_module.find_code, run_module.on_counted_end = catalog.find_code, retention.note
     local count = recovery.run(catalog.find_code)
     if count > 0 then

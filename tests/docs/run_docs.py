@@ -137,7 +137,7 @@ def clean(text):
 
 # What only looks may be looked at again until it shows what is expected: the reader's machine is not in a hurry.
 READS = re.compile(r"(sleep [\d.]+; )?curl (?!.* (-X|-d|-i)\b)|flowhost (runs|run-show|why|replay|diff|flow-list)\b")
-SERVES = re.compile(r"(\./dev run|flowhost flows/?)$")
+SERVES = re.compile(r"(\./dev run|flowhost flows/?)( --(park-after|max-running|public-url) \S+)*$")
 
 
 def split_commands(block):
@@ -351,10 +351,11 @@ class Complete(unittest.TestCase):
 
     def test_settings(self):
         rows = re.findall(r'^    \{ "(\w+)", "([^"]*)", "(\w+)"', read("lua/flowhost/cli/settings.lua"), re.M)
+        rows = [(name, f"`{default}`" if default else "none", kind) for name, default, kind in rows]
         self.assertGreater(len(rows), 10)
         table = read("docs/guide/operating.md")
-        self.assertEqual([row for row in rows if f"| `{row[0]}` | `{row[1]}` | {row[2]} |" not in table], [])
-        self.assertEqual(sorted(re.findall(r"^\| `(\w+)` \| `[^`]*` \| \w+ \|", table, re.M)),
+        self.assertEqual([row for row in rows if f"| `{row[0]}` | {row[1]} | {row[2]} |" not in table], [])
+        self.assertEqual(sorted(re.findall(r"^\| `(\w+)` \| (?:`[^`]+`|none) \| \w+ \|", table, re.M)),
                          sorted(name for name, _, _ in rows))
 
     def test_error_codes(self):

@@ -84,6 +84,35 @@ class Examples(Problems, unittest.TestCase):
         self.assertEqual(get_run(self.host, answer.run)["status"], "failed")
         self.assertEqual([request.json.get("amount") for request in self.upstream.requests], [50, None, -50])
 
+    def test_campaign_runs_a_child_for_each(self):
+        self.upstream.handler = lambda request: (200, {"sent": True})
+        answer = ask(self.host, "POST", "/campaign", {"name": "spring", "phones": [PHONE, "13900000000"]})
+        self.assertEqual((answer.status, answer.body), (200, {"reached": 2, "of": 2}))
+        children = ask(self.host, "GET", "/v1/runs?flow=welcome").body["items"]
+        self.assertEqual({(child["parent"]["run"], child["status"]) for child in children}, {(answer.run, "succeeded")})
+        found = ask(self.host, "GET", "/v1/runs?tag=campaign:spring").body["items"]
+        self.assertEqual([(run["id"], run["progress"]["done"]) for run in found], [(answer.run, 2)])
+
+    def test_offer_with_a_coupon_in_time(self):
+        self.upstream.handler = lambda request: (200, {"code": "C", "percent": 10})
+        self.assertEqual(ask(self.host, "POST", "/offer", {"user_id": 3, "within": 60}).body, {"price": 90})
+
+    def test_offer_without_a_coupon(self):
+        self.upstream.handler = lambda request: (404, {})
+        self.assertEqual(ask(self.host, "POST", "/offer", {"user_id": 3, "within": 0.01}).body, {"price": 100})
+
+    def test_profile_is_kept_only_when_it_fails(self):
+        self.upstream.handler = lambda request: (200, {"id": 17, "code": "C-17"})
+        answer = ask(self.host, "GET", f"/profile?phone={PHONE}")
+        self.assertEqual((answer.status, answer.body), (200, {"id": 17, "coupon": "C-17"}))
+        self.assertEqual(ask(self.host, "GET", f"/v1/runs/{answer.run}").status, 404)
+        self.upstream.handler = lambda request: (400, {}) if "user_id" in request.json else (200, {"id": 17})
+        answer = ask(self.host, "GET", f"/profile?phone={PHONE}")
+        self.assert_problem(answer, 502, "HTTP_STATUS")
+        steps = get_steps(self.host, answer.run)
+        self.assertEqual([(step["status"], step["output"]) for step in steps.values()],
+                         [("succeeded", {"id": 17}), ("failed", None)])
+
     def test_payment(self):
         self.upstream.handler = lambda request: (200, {"receipt": "R-7"})
         self.assertEqual(ask(self.host, "POST", "/payment", {"amount": 7}).body, {"paid": 7, "receipt": "R-7"})

@@ -8,13 +8,34 @@ local M = {}
 
 local MAX_FLOW_NAME = 200
 
+local NAMES = { flow = true, status = true, tag = true, since = true, ["until"] = true }
+
 local function parse_tag(text)
-    local name, value = tostring(text):match "^([%w_.-]+):(.+)$"
+    local name, value = text:match "^([%w_.-]+):(.+)$"
     return name and { name = name, value = value } or nil
 end
 
+--- A filter in a body: it may hold nothing else, for what is overlooked would make it find more. As M.parse.
+---@param given any
+function M.parse_object(given)
+    local is_any = false
+    for name, value in pairs(type(given) == "table" and given or {}) do
+        if not NAMES[name] then
+            return nil, ("filter has the unknown field '%s': use flow, status, tag, since, until"):format(
+                tostring(name))
+        elseif type(value) ~= "string" then
+            return nil, ("filter.%s must be a text"):format(name)
+        end
+        is_any = true
+    end
+    if not is_any then
+        return nil, "filter must be an object with at least one of flow, status, tag, since, until"
+    end
+    return M.parse(given)
+end
+
 --- The filter for engine/listing; nil, sentence when it cannot be.
----@param given table  strings by name; others are ignored
+---@param given table  texts by name; others are ignored
 function M.parse(given)
     local filter = { flow = given.flow, status = given.status }
     if given.flow and #given.flow > MAX_FLOW_NAME then

@@ -12,6 +12,7 @@ local json, system = core.json, core.system
 local M = {}
 
 local STATUS = { NO_LINK = 404, LINK_EXPIRED = 410 }
+local OVER = { WRONG_STATE = true, NO_RUN = true }
 
 local PAGE = [[<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>%s</title>
@@ -61,7 +62,7 @@ function M.show(request, captures)
     elseif link then
         local label = escape(link.title or link.name)
         send_page(request, 200, link.title or ("Send '" .. link.name .. "'"),
-            "This can be done once. Nothing has happened yet.",
+            "Nothing is sent before you press the button. It works once.",
             ('<form method="post"><button>%s</button></form>'):format(label))
     end
 end
@@ -91,7 +92,9 @@ function M.use(request, captures, _, _, body)
     local bytes = system.id_bytes(link.run)
     remote.call(remote.owner(bytes), "signal", { id = link.run, name = link.name, data = data, key = link.id },
         function(result)
-            if result.status then
+            if OVER[result.code] then
+                return refuse(request, result.status, result.code, "nobody waits for this any more")
+            elseif result.status then
                 return refuse(request, result.status, result.code, result.detail, result.errors)
             elseif result.is_repeated then
                 return refuse(request, 410, "LINK_USED", "this link was used already")

@@ -25,7 +25,9 @@ function M.replay(request, captures)
     end
     local query = request:query()
     local code, reason
-    if query.release == "active" then
+    if query.release and query.release ~= "active" and query.release ~= "pinned" then
+        return problem.send(request, 422, "QUERY_INVALID", "release must be pinned or active")
+    elseif query.release == "active" then
         local flow = catalog.flow(row.flow)
         code, reason = flow and flow.code, ("no flow '%s' is served"):format(row.flow)
     else

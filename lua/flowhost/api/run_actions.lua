@@ -32,6 +32,9 @@ local BULK_FIELDS = { recover = set_of("filter", "release", "from", "value", "da
     cancel = set_of("filter", "reason") }
 local MAX_SIGNAL_NAME, MAX_KEY = 100, 255
 
+-- Where null is a value as any other; elsewhere it is the same as nothing.
+local MAY_BE_NULL = set_of("value", "input")
+
 --- The body: absent or an object with these fields only. nil after a problem was sent.
 local function read_options(request, body, allowed)
     if body == "" then
@@ -50,6 +53,8 @@ local function read_options(request, body, allowed)
             problem.send(request, 422, "UNKNOWN_FIELD", ("field '%s' is not known here"):format(name),
                 { errors = json.array { { pointer = "/" .. name, message = "unknown field" } } })
             return nil
+        elseif value[name] == json.null and not MAY_BE_NULL[name] then
+            value[name] = nil
         end
     end
     return value
@@ -96,7 +101,7 @@ end
 --- A reason as text; nil after a problem was sent.
 local function reason_of(request, options)
     local reason = options.reason
-    if reason == nil or reason == json.null then
+    if reason == nil then
         return ""
     elseif type(reason) ~= "string" then
         problem.send(request, 422, "EDIT_INVALID", "/reason must be a string",
@@ -161,11 +166,8 @@ local function bulk_of(verb)
         local reason = options and reason_of(request, options)
         if not reason then
             return
-        elseif type(options.filter) ~= "table" or next(options.filter) == nil then
-            return problem.send(request, 422, "QUERY_INVALID",
-                "filter must be an object with at least one of flow, status, tag, since, until")
         end
-        local wanted, why = filter.parse(options.filter)
+        local wanted, why = filter.parse_object(options.filter)
         if not wanted then
             return problem.send(request, 422, "QUERY_INVALID", why)
         elseif verb == "recover" then

@@ -49,12 +49,17 @@ function M.get(request, captures)
     end
 end
 
+local OK = { succeeded = "yes", failed = "no" }
+
 local function text_table(steps)
     local lines = { ("%-10s %-10s %-40s %8s  %s"):format("path", "kind", "name", "ms", "ok") }
     for _, one in ipairs(steps) do
-        local ok = one.status == "succeeded" and "yes" or one.status
-        if one.status == "failed" then
-            ok = "no  " .. tostring(one.error.code) .. ": " .. tostring(one.error.message)
+        local ok = OK[one.status] or one.status
+        if one.error ~= json.null then
+            ok = ("%s  %s: %s"):format(ok, tostring(one.error.code), tostring(one.error.message))
+        end
+        if one.attempts > 1 then
+            ok = ("%s  (%d attempts)"):format(ok, one.attempts)
         end
         lines[#lines + 1] = ("%-10s %-10s %-40s %8s  %s"):format(one.path, one.kind, one.name:sub(1, 40),
             one.ms == json.null and "-" or one.ms, ok)
@@ -88,20 +93,28 @@ local function collect_steps(entries)
     return steps
 end
 
---- A group that waits for all has no closing entry: it is done when the run is. What a branch of another waited for
---- when the winner was found has ended with it.
+local function is_below(prefixes, path)
+    for _, prefix in ipairs(prefixes) do
+        if path:sub(1, #prefix) == prefix then
+            return true
+        end
+    end
+    return false
+end
+
+--- What has become of open steps. A group that waits for all has no closing entry: it is done when the run is. What a
+--- branch waited for when another had won, or when the run ended, has ended with it.
 local function settle_open(steps, row)
+    local is_over = rows.TERMINAL[row.status]
     local decided = {}
     for _, one in ipairs(steps) do
         local is_group = journal.GROUPS[one.kind]
-        if is_group and one.status ~= "running" then
-            decided[#decided + 1] = one.path .. "."
-        elseif is_group and row.status ~= "running" and row.status ~= "waiting" then
-            one.status = row.status == "succeeded" and "succeeded" or row.status
-        elseif one.status == "running" then
-            for _, prefix in ipairs(decided) do
-                one.status = one.path:sub(1, #prefix) == prefix and "cancelled" or one.status
-            end
+        if one.ended_at ~= json.null then
+            decided[#decided + 1] = is_group and one.path .. "." or nil
+        elseif is_below(decided, one.path) or (is_over and not is_group) then
+            one.status = "cancelled"
+        elseif is_over or row.status == "suspended" then
+            one.status = row.status
         end
     end
 end

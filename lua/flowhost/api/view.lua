@@ -80,6 +80,7 @@ function M.run(row, is_listed)
 end
 
 local STATUS = { k = "succeeded", e = "failed", o = "running", s = "running", t = "waiting" }
+local WAITS = { sleep = true, sleep_until = true, wait = true, call = true, suspend = true }
 
 local function child_of(entry)
     local opened = entry.state == "o" and type(entry.value) == "table" and entry.value.child
@@ -102,7 +103,8 @@ function M.step(entry)
         err = entry.value.error
     end
     return {
-        path = entry.path, kind = entry.kind, name = entry.name, status = STATUS[entry.state],
+        path = entry.path, kind = entry.kind, name = entry.name,
+        status = is_open and WAITS[entry.kind] and "waiting" or STATUS[entry.state],
         input = or_null(extra.input), output = output, error = err, attempts = entry.attempts,
         started_at = M.time(entry.started), ended_at = is_open and null or M.time(entry.ended),
         ms = is_open and null or entry.ended - entry.started, line = entry.line ~= "" and entry.line or null,

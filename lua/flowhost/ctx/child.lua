@@ -45,7 +45,10 @@ local function call(name, input, o)
     return children.call(run, flow, own, input_json, o)
 end
 
-local function start(name, input)
+local function start(name, input, o)
+    if o ~= nil then
+        error_object.raise("INVALID", "ctx.start: takes no options; the run goes its own way")
+    end
     local run, flow, own, input_json = prepare("start", name, input)
     return children.start(run, flow, own, input_json)
 end

@@ -82,6 +82,11 @@ local function response(body, o)
     if o ~= nil and type(o) ~= "table" then
         error_object.raise("INVALID", "ctx.response: the second argument must be a table { status = , headers = }")
     end
+    for name in next, o or {} do
+        if name ~= "status" and name ~= "headers" then
+            error_object.raise("INVALID", ("ctx.response: unknown option '%s'"):format(tostring(name)))
+        end
+    end
     local status = o and rawget(o, "status")
     status = check_status(status == nil and 200 or status)
     local headers = copy_headers(o and rawget(o, "headers"))

@@ -62,16 +62,32 @@ local function first_of(verb)
     end
 end
 
+--- How many at the same time, nil for all.
+local function concurrency_of(o)
+    if o == nil then
+        return nil
+    elseif type(o) ~= "table" then
+        error_object.raise("INVALID", "ctx.map: options must be a table { concurrency = n }")
+    end
+    for name in next, o do
+        if name ~= "concurrency" then
+            error_object.raise("INVALID", ("ctx.map: unknown option '%s'"):format(tostring(name)))
+        end
+    end
+    local concurrency = rawget(o, "concurrency")
+    if concurrency ~= nil and (type(concurrency) ~= "number" or concurrency ~= concurrency or concurrency < 1) then
+        error_object.raise("INVALID", "ctx.map: concurrency must be a number of at least 1")
+    end
+    return concurrency
+end
+
 local function map(list, fn, o)
     if type(list) ~= "table" or type(fn) ~= "function" then
         error_object.raise("INVALID", "ctx.map: a list and a function are expected")
     end
     local count = #list
     check_size("map", count)
-    local concurrency = o and o.concurrency or math.max(count, 1)
-    if type(concurrency) ~= "number" or concurrency ~= concurrency or concurrency < 1 then
-        error_object.raise("INVALID", "ctx.map: concurrency must be a number of at least 1")
-    end
+    local concurrency = concurrency_of(o) or math.max(count, 1)
     local results = group.run("map", count, concurrency, { fn }, copy(list, count))
     for i = 1, count do
         if results[i] == nil then

@@ -14,11 +14,12 @@ local function invalid(verb, message)
 end
 
 --- Milliseconds of an option in seconds; nil when it is not given. 0, negative and no number: INVALID.
-function M.timeout_ms(verb, value)
+---@param name string?  what the flow calls it, default "timeout"
+function M.timeout_ms(verb, value, name)
     if value == nil then
         return nil
     elseif type(value) ~= "number" or not (value > 0 and value <= MAX_SECONDS) then
-        invalid(verb, "timeout must be a number of seconds above 0, at most 1e9")
+        invalid(verb, (name or "timeout") .. " must be a number of seconds above 0, at most 1e9")
     end
     return math.max(1, math.ceil(value * 1000))
 end

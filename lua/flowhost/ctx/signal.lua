@@ -55,18 +55,21 @@ end
 local function signal_url(name, o)
     check_name("signal_url", name)
     o = check_options("signal_url", o, URL_OPTIONS)
-    local expires_ms = options.timeout_ms("signal_url", rawget(o, "expires")) or 7 * DAY_S * 1000
+    local expires_ms = options.timeout_ms("signal_url", rawget(o, "expires"), "expires") or 7 * DAY_S * 1000
     local title = rawget(o, "title")
     if title ~= nil and (type(title) ~= "string" or #title > 200) then
         invalid("signal_url", "title must be a text of at most 200 bytes")
     end
-    local data_text, reason = json.encode(rawget(o, "data") == nil and json.null or o.data)
-    if not data_text then
-        invalid("signal_url", "data: " .. reason)
+    local data = rawget(o, "data")
+    if data ~= nil then
+        local text, reason = json.encode(data)
+        if not text then
+            invalid("signal_url", "data: " .. reason)
+        end
+        data = json.decode(text)
     end
     return (step.value("signal_url", name, function(fiber)
-        return signal_link.make(fiber.run.id, name, { data = rawget(o, "data") ~= nil and json.decode(data_text) or nil,
-            expires_ms = expires_ms, title = title })
+        return signal_link.make(fiber.run.id, name, { data = data, expires_ms = expires_ms, title = title })
     end))
 end
 

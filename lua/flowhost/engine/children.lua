@@ -25,13 +25,12 @@ local MAX_DEPTH = 100
 local function tell(child, done)
     if child.status == "succeeded" then
         local text = child.output_json or json.encode_stored(child.output == nil and json.null or child.output)
-        local value = json.decode_stored(text)
-        return done(text, value ~= json.null and value or nil)
+        return done(text, effect.to_flow(json.decode_stored(text)))
     end
     local err = child.error or { code = "FAILED", message = "the run ended as " .. tostring(child.status) }
     return done(nil, error_object.new(err.code, err.message, {
-        status = err.status, data = err.data, cause = ("run %s of flow %s %s"):format(child.id, child.flow,
-            child.status),
+        status = err.status, data = err.data, retryable = err.retryable,
+        cause = ("run %s of flow %s %s"):format(child.id, child.flow, child.status),
     }))
 end
 

@@ -115,6 +115,18 @@ local function deliver_to_standing(row, arguments, reply)
     end)
 end
 
+--- Whether a run that has ended got this very signal before: who was not told so asks again.
+local function has_got(row, arguments)
+    if arguments.key ~= "" then
+        for _, entry in ipairs(journal.load(row.bytes) or {}) do
+            if entry.kind == "signal" and entry.name == arguments.name and entry.hash == arguments.key then
+                return true
+            end
+        end
+    end
+    return false
+end
+
 function M.signal(arguments, reply)
     local run = run_module.live[arguments.id]
     if run and (run.is_over or run.is_touched) then
@@ -128,7 +140,8 @@ function M.signal(arguments, reply)
     if not row then
         return
     elseif rows.TERMINAL[row.status] then
-        return reply(conflict(row, "one that signals can be sent to"))
+        return reply(has_got(row, arguments) and { is_repeated = true }
+            or conflict(row, "running, waiting, queued or suspended"))
     elseif row.status ~= "waiting" then
         return deliver_to_standing(row, arguments, reply)
     end
@@ -143,17 +156,8 @@ end
 
 -- recover ----------------------------------------------------------------------------------------
 
-local function report_divergence(row, code, reply)
-    local report, err = rehearsal.play(row, code, { with_steps = true })
-    if not report then
-        return reply { status = 500, code = err.code, detail = err.message }
-    end
-    reply { report = { run = row.id, flow = row.flow, diverges = report.divergence ~= nil,
-        divergence = report.divergence or json.null, ["end"] = report["end"], steps = #report.items,
-        error = report.error or json.null } }
-end
-
-local function dry_run(row, edits, reply)
+--- The code that a recover goes on with; nil after a reply.
+local function code_for(row, edits, reply)
     local flow = edits.release == "active" and catalog.flow(row.flow)
     local code, reason = nil, ("no flow '%s' is served"):format(row.flow)
     if edits.release ~= "active" then
@@ -162,9 +166,23 @@ local function dry_run(row, edits, reply)
         code = flow.code
     end
     if not code then
-        return reply { status = 409, code = "RELEASE_MISSING", detail = reason }
+        reply { status = 409, code = "RELEASE_MISSING", detail = reason }
     end
-    report_divergence(row, code, reply)
+    return code
+end
+
+--- How far the run would come with these edits, in memory.
+local function dry_run(row, entries, edits, reply)
+    local code = code_for(row, edits, reply)
+    if not code then
+        return
+    end
+    row.journal, row.entry_count, row.pending = journal.index(entries), #entries, {}
+    recover.change(row, edits)
+    local report = rehearsal.play(row, code, { with_steps = true, by_path = row.journal })
+    reply { report = { run = row.id, flow = row.flow, diverges = report.divergence ~= nil,
+        divergence = report.divergence or json.null, ["end"] = report["end"], steps = #report.items,
+        error = report.error or json.null } }
 end
 
 function M.recover(arguments, reply)
@@ -191,7 +209,7 @@ function M.recover(arguments, reply)
     if wrong then
         return reply(wrong)
     elseif edits.dry_run then
-        return dry_run(row, edits, reply)
+        return dry_run(row, entries, edits, reply)
     end
     local run, flow = load(row, reply, edits.release)
     if not run then

@@ -31,6 +31,14 @@ local LONG_WAIT_MS = 1000 -- a wait that is written down at once
 
 local M = {}
 
+--- A decoded value as flows get it: null is nil, false stays false.
+function M.to_flow(value)
+    if value == json.null then
+        return nil
+    end
+    return value
+end
+
 local begin_act
 
 --- Calls fn once the time has come: the timer of a run in memory. Parked runs have alarms instead.
@@ -254,7 +262,7 @@ local function finish_from_stub(fiber, effect, entry)
     else
         local value = entry.value
         local text = json.encode_stored(value == nil and json.null or value)
-        on_done(fiber, effect, text, value ~= json.null and value or nil)
+        on_done(fiber, effect, text, M.to_flow(value))
     end
 end
 

@@ -39,7 +39,7 @@ local function check_types(edits)
         local expected = KNOWN[name]
         if not expected then
             return problem("/" .. name, "is not known here")
-        elseif value ~= json.null and not TYPE_CHECKS[expected](value) then
+        elseif not TYPE_CHECKS[expected](value) then
             return problem("/" .. name, "must be " .. (expected == "object" and "an object" or "a " .. expected))
         end
     end
@@ -245,17 +245,10 @@ local function apply_edits(run, edits, originals)
     end
 end
 
---- Applies checked edits to a suspended run that was just loaded; run.go_on writes them.
----@param flow table?  what it changes over to: { version, release, code }
-function M.apply(run, edits, flow)
-    audit.add(run, { actor = edits.actor or "admin", action = "recover", before = before_of(run, edits),
-        after = after_of(edits), reason = edits.reason })
+--- What checked edits make of a run's input and journal: `run` has journal, entry_count, pending, input, error, redo.
+function M.change(run, edits)
     local path, standing = standing_at(run, run.journal)
-    local originals = edited_entries(run.journal, edits)
-    if flow then
-        run.version, run.release, run.code, run.on_error = flow.version, flow.release, flow.code, flow.code.on_error
-    end
-    apply_edits(run, edits, originals)
+    apply_edits(run, edits, edited_entries(run.journal, edits))
     if edits.value ~= nil then
         set_result(run, standing, edits.value)
     elseif standing and standing.kind == "suspend" and run.journal[path] == standing then
@@ -264,6 +257,17 @@ function M.apply(run, edits, flow)
     if not edits.from then
         void_failed(run)
     end
+end
+
+--- Applies checked edits to a suspended run that was just loaded; run.go_on writes them.
+---@param flow table?  what it changes over to: { version, release, code }
+function M.apply(run, edits, flow)
+    audit.add(run, { actor = edits.actor or "admin", action = "recover", before = before_of(run, edits),
+        after = after_of(edits), reason = edits.reason })
+    if flow then
+        run.version, run.release, run.code, run.on_error = flow.version, flow.release, flow.code, flow.code.on_error
+    end
+    M.change(run, edits)
 end
 
 -- forks ------------------------------------------------------------------------------------------

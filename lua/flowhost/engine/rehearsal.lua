@@ -108,14 +108,17 @@ end
 ---@field end string
 
 --- Replays the run of a row on `code`. nil, error object when its journal cannot be read.
----@param o { with_locals: boolean?, with_steps: boolean? }
+---@param o { with_locals: boolean?, with_steps: boolean?, by_path: table? }  by_path: instead of its stored journal
 ---@return flowhost.Rehearsal?
 function M.play(row, code, o)
-    local entries, reason = journal.load(row.bytes)
-    if not entries then
-        return nil, error_object.new("CORRUPT", reason)
+    local by_path = o.by_path
+    if not by_path then
+        local entries, reason = journal.load(row.bytes)
+        if not entries then
+            return nil, error_object.new("CORRUPT", reason)
+        end
+        by_path = journal.index(entries)
     end
-    local by_path = journal.index(entries)
     local steps, seen = {}, {}
     local ending = row.ending
     local run = run_module.rehearse(row, code, by_path, function(_, path, kind, name, entry)

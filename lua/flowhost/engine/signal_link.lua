@@ -5,6 +5,7 @@
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
+local remote = require "flowhost.engine.remote"
 local token = require "flowhost.engine.token"
 
 local json, store, system, timer = core.json, core.store, core.system, core.timer
@@ -16,17 +17,41 @@ local M = {
 
 local KEY_NAME, KEY_BYTES = "signal_key", 32
 
---- At boot, on one shard: makes the secret of a new data folder.
+local key
+
+--- At boot, on shard 0: makes the secret of a new data folder. It may be used at once: what it signs leaves the process
+--- after it is on disk.
 function M.start()
-    if not store.get(META, KEY_NAME) then
+    key = store.get(META, KEY_NAME)
+    if not key then
+        key = system.random(KEY_BYTES)
         local batch = store.batch()
         batch:expect_absent(META, KEY_NAME)
-        batch:put(META, KEY_NAME, system.random(KEY_BYTES))
-        batch:submit(token.new(function() end))
+        batch:put(META, KEY_NAME, key)
+        batch:submit(token.new(function(code)
+            if code then
+                key = nil
+                system.log("error", "the key for links could not be stored: " .. code)
+            end
+        end))
     end
 end
 
-local key
+remote.on("signal_key", function(_, reply)
+    reply { key = key and system.hex(key) }
+end)
+
+--- On the other shards: the secret is perhaps not stored yet.
+function M.learn()
+    key = key or store.get(META, KEY_NAME)
+    if not key then
+        remote.call(0, "signal_key", {}, function(result)
+            key = key or result.key and result.key:gsub("..", function(pair)
+                return string.char(tonumber(pair, 16))
+            end)
+        end)
+    end
+end
 
 local function signing_key()
     key = key or store.get(META, KEY_NAME)

@@ -76,7 +76,7 @@ end
 local function give(waiting)
     local is_taken, value = take(waiting)
     if is_taken then
-        waiting.done(json.encode_stored(value), value ~= json.null and value or nil)
+        waiting.done(json.encode_stored(value), effect.to_flow(value))
     end
     return is_taken
 end

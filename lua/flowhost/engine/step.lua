@@ -301,8 +301,8 @@ function M.log(level, message)
     end
     run.log_count = (run.log_count or 0) + 1
     if run.log_count <= 1000 then
-        M.record(fiber, { path = path, kind = "log", name = level, hash = "", started = fiber.now, attempts = 1 }, "k",
-            nil, message)
+        local own = { path = path, kind = "log", name = level, hash = "", started = timer.now_ms(), attempts = 1 }
+        M.record(fiber, own, "k", nil, message)
     end
     return true
 end

@@ -42,7 +42,7 @@
 ---@field path string         "2.1"
 ---@field kind string         "request", "step", "sleep" ...
 ---@field name string
----@field status "succeeded"|"failed"|"running"|"waiting"
+---@field status "succeeded"|"failed"|"running"|"waiting"|"suspended"|"cancelled"
 ---@field output any
 ---@field error? flowhost.Error
 ---@field attempts integer

@@ -224,6 +224,44 @@ describe("the steps of a run", function()
             end)(request:json().items[5].error))
     end)
 
+    it("that are open wait, run, or have ended with the run", function()
+        local w = world.new { files = { ["a.lua"] = flow [[
+            ctx.all {
+                function() ctx.sleep(100) end,
+                function() ctx.step("s", function() ctx.wait "x" end) end,
+                function() ctx.request { url = "http://u/never" } end,
+                function() ctx.request { url = "http://u/cut", retry = { max = 9, base = 50 } } end,
+            }
+        ]] }, upstream = function(call)
+            if call.url:find "cut" then
+                return "NETWORK", "cut"
+            end
+        end }
+        w:start "a"
+        w:rest()
+        local id = w:ids()[1]
+        local function statuses()
+            local found = {}
+            for _, step in ipairs(select(2, get(w, "/v1/runs/" .. id .. "/steps")):json().items) do
+                found[step.path] = step.status
+            end
+            return found
+        end
+        assert.same({ ["1"] = "running", ["1.1.1"] = "waiting", ["1.2.1"] = "running", ["1.2.1.1"] = "waiting",
+            ["1.4.1"] = "waiting" }, statuses())
+        local text = select(2, get(w, "/v1/runs/" .. id .. "/steps", { format = "text" })).body
+        assert.matches("\n1.4.1 +request +GET http://u/cut +%-  waiting  NETWORK: cut\n", text)
+        w:pass(50000)
+        text = select(2, get(w, "/v1/runs/" .. id .. "/steps", { format = "text" })).body
+        assert.matches("waiting  NETWORK: cut  %(2 attempts%)\n", text)
+        w:request("POST", "/v1/runs/" .. id .. "/cancel")
+        w:rest()
+        local after = statuses()
+        for _, path in ipairs { "1", "1.1.1", "1.2.1", "1.2.1.1", "1.4.1" } do
+            assert.equal("cancelled", after[path])
+        end
+    end)
+
     it("are text for people", function()
         local w, id = new()
         for _, ask in ipairs { { { format = "text" } }, { {}, { accept = "text/plain" } } } do

@@ -57,6 +57,23 @@ describe("ctx", function()
     end)
 end)
 
+describe("options that a verb does not know", function()
+    it("are refused, with the option's own name", function()
+        assert.same({
+            "INVALID: ctx.map: unknown option 'concurency'",
+            "INVALID: ctx.map: options must be a table { concurrency = n }",
+            "INVALID: ctx.start: takes no options; the run goes its own way",
+            "INVALID: ctx.response: unknown option 'staus'",
+            "INVALID: ctx.signal_url: expires must be a number of seconds above 0, at most 1e9",
+            "INVALID: ctx.wait: unknown option 'timout'", "INVALID: ctx.call: unknown option 'once'",
+            "INVALID: ctx.step: unknown option 'concurrency'",
+        }, errors("ctx.map({ 1 }, print, { concurency = 1 })", "ctx.map({ 1 }, print, 5)",
+            "ctx.start('a', nil, { timeout = 1 })", "ctx.response(1, { staus = 202 })",
+            "ctx.signal_url('x', { expires = 0 })", "ctx.wait('x', { timout = 1 })",
+            "ctx.call('a', nil, { once = true })", "ctx.step('a', print, { concurrency = 1 })"))
+    end)
+end)
+
 describe("ctx.uuid and ctx.random", function()
     it("are of their form", function()
         local uuids = result [[ local list = {} for i = 1, 50 do list[i] = ctx.uuid() end return list ]]

@@ -43,6 +43,25 @@ describe("ctx.call", function()
         assert.is_nil(w:next_timer())
     end)
 
+    it("gives false as it is; what a child could not be reached for is retryable to its parent as well", function()
+        local w = new([[ return { ctx.call("b", 1) == false, ctx.call("b", 2) == nil } ]],
+            [[ if input == 1 then return false end ]])
+        w:play "a"
+        assert.same({ true, true }, run_of(w, "a").output)
+        local left = 2
+        w = new([[ return ctx.call("b", 1, { retry = { max = 5, base = 0 } }) ]],
+            [[ return ctx.request { url = "http://u/x" }.ok ]], { upstream = function()
+                left = left - 1
+                if left >= 0 then
+                    return "NETWORK", "cut"
+                end
+                return 200, nil, { ok = true }
+            end }, nil, 'on_error = "fail"')
+        w:play "a"
+        assert.is_true(run_of(w, "a").output)
+        assert.equal(4, #w:ids())
+    end)
+
     it("waits for years in no memory, and learns of the end over a restart", function()
         local w = new([[ return ctx.call("b", 5) ]], [[ ctx.sleep(1000000) return input + 1 ]])
         w:start "a"

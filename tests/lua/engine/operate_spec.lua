@@ -183,8 +183,13 @@ describe("bulk", function()
         end
     end)
 
-    it("without a filter is refused", function()
+    it("without a filter, or with one that is not understood whole, is refused", function()
         local w = new [[ return 1 ]]
+        for _, filter in ipairs { { flwo = "a" }, { flow = "a", more = "x" }, { flow = 5 }, { flow = world.json.null },
+            { tag = 5 }, { "a" }, { since = 5 } } do
+            local request = bulk(w, "cancel", { filter = filter })
+            assert.same({ 422, "QUERY_INVALID" }, { request.status, request:json().code })
+        end
         assert.equal(422, bulk(w, "cancel", {}).status)
         assert.equal(422, bulk(w, "cancel", { filter = {} }).status)
         assert.equal(422, bulk(w, "cancel", { filter = { status = "nope" } }).status)
@@ -258,6 +263,7 @@ describe("replay", function()
         assert.equal(6, report.items[2].locals.total)
         assert.equal(world.json.null, report.divergence)
         assert.equal("running", w:run().status)
+        assert.equal("QUERY_INVALID", get(w, "/v1/runs/" .. w:ids()[1] .. "/replay", { release = "newest" }).code)
     end)
 
     it("check --against-live lists who would go another way", function()

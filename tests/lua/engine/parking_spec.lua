@@ -193,6 +193,16 @@ describe("a time limit of a run", function()
     end)
 end)
 
+describe("log lines of compensations", function()
+    it("are of the time at which they were written", function()
+        local w = new([[ ctx.defer(function() ctx.log.info "undone" end) ctx.sleep(1000) ]], nil, "timeout = 3")
+        w:start "a"
+        w:settle()
+        local line = w:entries()["undo.1.log1"]
+        assert.same({ 1700000003000, 1700000003000 }, { line.started, line.ended })
+    end)
+end)
+
 describe("time limits of steps", function()
     it("interrupt what the step waits for, on record", function()
         local w = new([[

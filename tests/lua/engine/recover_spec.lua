@@ -202,6 +202,24 @@ describe("recover", function()
         assert.equal("DIVERGED", other:run().error.code)
     end)
 
+    it("dry runs look at what the edits make of the run, and change nothing", function()
+        local w = new(STEPS, { upstream = broken })
+        w:play("a", { x = 1 })
+        local before, applied = w:run(), w:applied()
+        local function dry(edits)
+            edits.dry_run = true
+            local report = post(w, "recover", edits):json()
+            return report["end"], report.divergence ~= world.json.null and report.divergence.step, report.steps
+        end
+        assert.same({ "stands at its last recorded step", false, 4 }, { dry {} })
+        assert.same({ "succeeded", false, 5 }, { dry { value = { n = 33 } } })
+        assert.same({ "diverged", "4", 3 }, { dry { steps = { ["3"] = { output = { n = 20 } } }, value = { n = 3 } } })
+        assert.same({ "stands at its last recorded step", false, 2 }, { dry { from = "1", input = { x = 2 } } })
+        assert.same(before, w:run())
+        assert.equal(applied, w:applied())
+        assert.equal(3, #w.calls)
+    end)
+
     it("of a run that is not suspended: 409 with its state; unknown: 404", function()
         local w = new [[ return 1 ]]
         w:play "a"
@@ -209,6 +227,23 @@ describe("recover", function()
         assert.equal(409, request.status)
         assert.matches("is succeeded, not suspended", request:json().detail)
         assert.equal(404, post(w, "recover", nil, ("0"):rep(26)).status)
+    end)
+
+    it("null is no edit, but as value and input", function()
+        local w = new [[
+            ctx.data.store("a", 1)
+            local v = ctx.suspend "X"
+            return { v == nil, ctx.data.load "a", input == nil }
+        ]]
+        w:play("a", {})
+        local null = world.json.null
+        local request = post(w, "recover", { value = null, input = null, data = null, steps = null, from = null,
+            release = null, dry_run = null, reason = null })
+        assert.equal(202, request.status)
+        assert.same({ true, 1, true }, w:run().output)
+        local fork = post(w, "fork", { from = null, steps = null, data = null, allow_effects = null })
+        assert.equal(201, fork.status)
+        assert.equal("succeeded", w:run(fork:json().id).status)
     end)
 
     it("edits that cannot be: 422, and nothing has changed", function()
@@ -256,6 +291,16 @@ describe("fork", function()
         assert.same({ 1, 7, 7, 1 }, w:run(request:json().id).output)
         assert.equal(5, #w.calls)
         assert.matches("^" .. request:json().id, w.calls[5]:header "Idempotency-Key")
+    end)
+
+    it("gets what was false as it was", function()
+        local w = new [[ return { ctx.wait "x" == false } ]]
+        w:start "a"
+        while w:commit() do end
+        w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/signal/x", { body = "false" })
+        w:settle()
+        local fork = post(w, "fork", { from = "1" }):json().id
+        assert.same({ true }, w:run(fork).output)
     end)
 
     it("of a run that has ended, with another input", function()

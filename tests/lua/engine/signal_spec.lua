@@ -60,6 +60,23 @@ describe("a signal", function()
         assert.same({ 1, 2, 3 }, w:run().output)
     end)
 
+    it("may carry false and null", function()
+        local w = new [[
+            local link = ctx.signal_url("x", { data = false })
+            ctx.data.store("link", link)
+            local a, b, c = ctx.wait "x", ctx.wait "x", ctx.wait "x"
+            return { a == false, b == nil, c == false }
+        ]]
+        w:start "a"
+        rest(w)
+        local link = w:entries()["1"].value:match "8080(/.*)$"
+        signal(w, "x", false)
+        signal(w, "x", world.json.null)
+        w:request("POST", link)
+        w:settle()
+        assert.same({ true, true, true }, w:run().output)
+    end)
+
     it("is durable before it is acknowledged", function()
         local w = new [[ return ctx.wait "x" ]]
         w:start "a"
@@ -85,6 +102,18 @@ describe("a signal", function()
         assert.is_true(signal(again, "x", 1, "k"):json().repeated)
         again:settle()
         assert.equal("TIMEOUT", again:run().error.code)
+    end)
+
+    it("that ended the run may be sent again with its id: it was taken", function()
+        local w = new [[ return ctx.wait "x" ]]
+        w:start "a"
+        rest(w)
+        assert.is_false(signal(w, "x", 1, "k"):json().repeated)
+        assert.equal("succeeded", w:run().status)
+        local again = signal(w, "x", 1, "k")
+        assert.same({ 202, true }, { again.status, again:json().repeated })
+        assert.equal(409, signal(w, "x", 1, "other").status)
+        assert.equal(409, signal(w, "y", 1, "k").status)
     end)
 
     it("to a run that is suspended is kept until it goes on", function()
@@ -174,5 +203,50 @@ describe("a link", function()
         assert.equal(404, w:request("GET", "/v1/signals/x.y").status)
         w.clock.now = w.clock.now + 3600001
         assert.equal("LINK_EXPIRED", w:request("GET", path):json().code)
+    end)
+
+    it("of a run that has ended says so, to people as well", function()
+        local w = new [[
+            ctx.data.store("links", { ctx.signal_url "yes", ctx.signal_url "no" })
+            return ctx.wait "yes"
+        ]]
+        w:start "a"
+        rest(w)
+        local links = w:entries()["3"].value
+        local yes, no = links[1]:match "8080(/.*)$", links[2]:match "8080(/.*)$"
+        w:request("POST", yes)
+        w:settle()
+        assert.equal("succeeded", w:run().status)
+        assert.equal("LINK_USED", w:request("POST", yes):json().code)
+        local refused = w:request("POST", no)
+        assert.same({ 409, "WRONG_STATE" }, { refused.status, refused:json().code })
+        local page = w:request("POST", no, { headers = { accept = "text/html" } }).body
+        assert.matches("nobody waits for this any more", page)
+    end)
+
+    it("can be made by the first run of a new data folder, on every shard", function()
+        local shards = world.shards(2, {
+            files = { ["a.lua"] = flow [[ return ctx.signal_url "x" ]] },
+            prepare = function(w)
+                w.commit = function() -- nothing is on disk before the first run begins
+                    return false
+                end
+            end,
+            before_start = function(w)
+                w.commit = nil
+            end,
+        })
+        for _ = 1, 4 do
+            for shard = 0, 1 do
+                shards[shard]:deliver()
+            end
+        end
+        for shard = 0, 1 do
+            local request = shards[shard]:start "a"
+            shards[0]:settle()
+            assert.equal(200, request.status)
+            local link = request:json():match "^http://127.0.0.1:8080(/.*)$"
+            assert.equal(200, shards[1 - shard]:request("GET", link).status)
+        end
     end)
 end)
