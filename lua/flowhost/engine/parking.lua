@@ -169,6 +169,7 @@ function review()
     end
     if head > tail then
         queue, head, tail = {}, 1, 0
+        M.collect()
     end
     arm()
 end
@@ -185,6 +186,25 @@ function M.unpark(run)
     run.waiting, run.alarm = nil, nil
     run.is_row_dirty = true
     run.recorded = run.recorded + 1
+end
+
+local COLLECT_KB = 16384 -- with less in use nothing is gained
+local COLLECT_STEP = 400
+local is_collecting = false
+
+local function collect_some()
+    is_collecting = not collectgarbage("step", COLLECT_STEP)
+    if is_collecting then
+        M.in_turn(collect_some)
+    end
+end
+
+--- Many have left memory and nobody comes to fill it again: the collector would leave it for later. In small steps.
+function M.collect()
+    if not is_collecting and collectgarbage "count" > COLLECT_KB then
+        is_collecting = true
+        M.in_turn(collect_some)
+    end
 end
 
 -- waking -----------------------------------------------------------------------------------------
