@@ -131,8 +131,10 @@ core.on("test", function(files, settings)
 end)
 
 core.on("drain", function()
+    local run_module = require "flowhost.engine.run"
     require("flowhost.api").drain()
-    return require("flowhost.engine.run").count_busy()
+    run_module.write_waiting()
+    return run_module.count_busy()
 end)
 
 

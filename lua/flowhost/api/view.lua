@@ -51,10 +51,12 @@ local function waiting_view(list)
     return first
 end
 
---- Where the time of a run went, in ms: its own Lua, waiting for commits, and all from beginning to end.
+--- Where the time of a run went, in ms: its own Lua, commits, requests and components, waiting (these two summed over
+--- its branches), and all from beginning to end.
 local function account_view(row)
     local till = row.ended
     return { lua_ms = (row.lua_us or 0) / 1000, commit_ms = (row.commit_us or 0) / 1000,
+        network_ms = row.network_ms or 0, waiting_ms = row.wait_ms or 0,
         total_ms = till and row.started and till - row.started or null }
 end
 

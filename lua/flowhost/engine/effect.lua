@@ -135,6 +135,12 @@ local function take(fiber, effect, text, value)
     end
     remove(run, effect)
     effect.is_over = true
+    local took = timer.now_ms() - effect.started
+    if effect.wait then
+        run.wait_ms = run.wait_ms + took
+    else
+        run.network_ms = run.network_ms + took
+    end
     if run.status == "waiting" then
         parking.unpark(run)
     elseif effect.keeps_in_memory then

@@ -10,6 +10,7 @@
 --   recorded, submitted, durable_mark   how many records there are, are on their way, are on disk
 --   stored_status       the status the store's indexes show, nil before the first commit
 --   lua_us, commit_us   processor time of the flow, time waited for commits
+--   network_ms, wait_ms time of its requests and components; of its sleeps, signals, children (sums over branches)
 --   what most runs do not have (has_more says that one may): deadline (ms), alarm (due ms of its key in `alarms`),
 --   waiting (what a parked run waits for), parent { run, step }, depth, tags, progress, forked_from { run, step }, stub,
 --   ending { status, error, reason }, key (its Idempotency-Key), origin { id, created }: of the run whose random numbers
@@ -34,7 +35,8 @@ M.TERMINAL = { succeeded = true, failed = true, broken = true, cancelled = true,
 
 --- A row is a JSON array, in this order: format 1.
 local FIELDS = { "flow", "version", "release", "status", "durable", "created", "started", "ended", "trace_id",
-    "attempt", "redo", "reason", "error", "input", "output", "lua_us", "commit_us", "more" }
+    "attempt", "redo", "reason", "error", "input", "output", "lua_us", "commit_us", "more",
+    "network_ms", "wait_ms" }
 
 --- Kept in one object at the end of the row.
 local MORE = { "deadline", "alarm", "waiting", "parent", "depth", "tags", "progress", "forked_from", "stub", "ending",
@@ -55,8 +57,8 @@ local function encode_row(run)
     local err = run.error and error_object.to_plain(run.error)
     -- input and output are JSON text already: spliced in rather than decoded and encoded again
     return json.join(run.flow, run.version, run.release, run.status, run.durable, run.created, run.started, run.ended,
-        run.trace_id, run.attempt, run.redo, run.reason, err, ("%s,%s,%d,%d,%s"):format(run.input_json,
-            run.output_json or "null", run.lua_us, run.commit_us, encode_more(run)))
+        run.trace_id, run.attempt, run.redo, run.reason, err, ("%s,%s,%d,%d,%s,%d,%d"):format(run.input_json,
+            run.output_json or "null", run.lua_us, run.commit_us, encode_more(run), run.network_ms, run.wait_ms))
 end
 
 local function flow_key(run)
@@ -159,6 +161,7 @@ local function from_row(bytes, text)
         end
     end
     row.lua_us, row.commit_us = row.lua_us or 0, row.commit_us or 0
+    row.network_ms, row.wait_ms = row.network_ms or 0, row.wait_ms or 0
     for name, value in pairs(row.more or NOTHING) do
         row[name], row.has_more = value, true
     end

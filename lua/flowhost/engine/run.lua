@@ -364,7 +364,7 @@ end
 --- What every run begins with; a run of its own makes a table only when it needs one, for most never do.
 local class = { __index = {
     status = "running", attempt = 1, recorded = 0, submitted = 0, durable_mark = 0, next_chunk = 0, busy = 0,
-    lua_us = 0, commit_us = 0, is_row_dirty = false, hold_to_end = hold_to_end, stub_of = stub_of, on_commit_failed = on_commit_failed, on_batch_failed = on_batch_failed,
+    lua_us = 0, commit_us = 0, network_ms = 0, wait_ms = 0, is_row_dirty = false, hold_to_end = hold_to_end, stub_of = stub_of, on_commit_failed = on_commit_failed, on_batch_failed = on_batch_failed,
     suspend = M.suspend, fail_or_suspend = M.fail_or_suspend, guarded = guarded,
 } }
 
@@ -534,7 +534,7 @@ local function new_recorded(flow, o, id, bytes, durable)
         is_held_back = durable == "on_error" and not (o.idempotency or o.is_queued or o.is_written),
         -- asked for at every step; a table of its final size costs less than one that grows
         status = "running", root = false, probe = false, journal = false, is_over = false, is_summary = false,
-        submitted = 0, durable_mark = 0, lua_us = 0, commit_us = 0, also = false, after = false, new_tags = false,
+        submitted = 0, durable_mark = 0, lua_us = 0, commit_us = 0, network_ms = 0, wait_ms = 0, also = false, after = false, new_tags = false,
         ending = false,
     }
     add_live(setmetatable(run, class))
@@ -719,6 +719,15 @@ function M.count_busy()
         count = count + (is_asleep and run.durable ~= "never" and not run.is_held_back and 0 or 1)
     end
     return count
+end
+
+--- Before the process ends: runs whose journal is held back and that only wait go on at the next start.
+function M.write_waiting()
+    for _, run in pairs(M.live) do
+        if run.is_held_back and run.busy == 0 and not run.is_over and run.effects and next(run.effects) then
+            guarded(run, M.write_held, run)
+        end
+    end
 end
 
 --- A journal that was held back is written from now on: the run has come to wait, or is to be kept over a stop.

@@ -51,6 +51,36 @@ describe("durable = on_error", function()
     end)
 end)
 
+describe("the account of a run", function()
+    it("says where its time went", function()
+        local w = new([[ ctx.sleep(3) return ctx.request { url = "http://u/x" }.ok ]], { upstream = function() end })
+        w:start "a"
+        rest(w)
+        w:advance(3000)
+        rest(w)
+        w:advance(2000)
+        w:answer(w.calls[1], 200, nil, { ok = true })
+        w:settle()
+        local time = w:run().time
+        assert.same({ 3000, 2000, 5000 }, { time.waiting_ms, time.network_ms, time.total_ms })
+    end)
+end)
+
+describe("drain", function()
+    it("writes runs whose journal is held back and that only wait", function()
+        local w = new([[ ctx.sleep(3) return 1 ]], nil, 'durable = "on_error"')
+        w:start "a"
+        rest(w)
+        assert.equal(0, #w:ids())
+        w:emit "drain"
+        rest(w)
+        assert.equal(0, w:emit "drain")
+        local again = w:crash()
+        again:settle()
+        assert.equal("succeeded", again:run().status)
+    end)
+end)
+
 describe("record = true", function()
     it("leaves the row of a run that keeps no journal", function()
         for _, durable in ipairs { "never", "on_error" } do
