@@ -248,10 +248,10 @@ void fh_loop_post(struct fh_loop *loop, struct fh_mail *mail)
     bool was_empty = loop->head == NULL;
     *loop->tail = mail;
     loop->tail = &mail->next;
-    pthread_mutex_unlock(&loop->lock);
     if (was_empty) {
-        ring(loop);
+        ring(loop); /* under the lock: once the mail is taken, its owner may close the loop */
     }
+    pthread_mutex_unlock(&loop->lock);
 }
 
 static void on_io(struct ev_loop *ev, ev_io *watcher, int events)

@@ -84,9 +84,10 @@ class EventsCase(HostCase, Problems):
             self.gate.put((status, {"ok": True}))
 
     def begin(self, calls, client=None):
-        """A run of that many calls, none of which is answered yet."""
+        """A run of that many calls, none of which is answered yet; the first is at the upstream."""
         answer = start_run(client or self.host, "calls", {"calls": calls}, prefer="respond-async")
         self.assertEqual(answer.status, 202)
+        wait_until(lambda: self.upstream.requests, SECONDS, "the first call")
         return answer.body["id"]
 
 
@@ -197,6 +198,7 @@ class TwoShards(EventsCase):
     def test_from_either_shard(self):
         clients = clients_by_shard(self.host, 2, "now")
         for owner, client in clients.items():
+            self.upstream.forget()
             run_id = self.begin(3, client)
             client.disconnect()
             self.assertEqual(partition_of(run_id) % 2, owner)
