@@ -21,16 +21,22 @@ local function example_files()
     return files
 end
 
+local COUPON = { code = "W", percent = 10 }
 local PHONE = { body = { phone = "123456", user_id = 17 } }
+
+-- What is checked here are calls of one run: flows/campaign_test.lua crashes this one.
+local HAS_CHILDREN = { campaign = true }
 
 -- An example that is not here is played with the input that most take, and has to end, whatever it returns.
 local EXAMPLES = {
     hello = { input = { query = { name = "Ada" } }, output = { hello = "Ada" } },
     register = { output = { code = 200, msg = "success", data = {
-        user = { id = 17 }, coupon = { code = "W" }, message = { sent = true },
+        user = { id = 17 }, coupon = COUPON, message = { sent = true },
     } } },
     coupons = { input = { body = { users = { 1, 2, 3, 4, 5 } } },
-        output = { coupons = { { code = "W" }, { code = "W" }, { code = "W" }, { code = "W" }, { code = "W" } } } },
+        output = { coupons = { COUPON, COUPON, COUPON, COUPON, COUPON } } },
+    offer = { input = { body = { user_id = 17, within = 60 } }, output = { price = 90 } },
+    profile = { input = { query = { phone = "123456" } }, output = { id = 17, coupon = "W" } },
     payment = { input = { body = { amount = 100 } }, output = { paid = 100, receipt = "R" } },
     ["demo/cards"] = { input = { body = { amount = 100 } }, output = { receipt = "R-100" } },
     ["demo/coupons"] = { output = { code = "WELCOME-17", percent = 10 } },
@@ -39,7 +45,7 @@ local EXAMPLES = {
     welcome = { output = { sent = true } },
 }
 
-local ANSWERS = { users = { id = 17 }, coupons = { code = "W" }, messages = { sent = true }, cards = { receipt = "R" } }
+local ANSWERS = { users = { id = 17 }, coupons = COUPON, messages = { sent = true }, cards = { receipt = "R" } }
 
 local function example_upstream(call)
     return 200, nil, ANSWERS[call.url:match "/(%w+)$"] or {}
@@ -89,7 +95,7 @@ describe("an example", function()
 
     for path in pairs(files) do
         local name = path:match "^(.*)%.lua$"
-        for _, mode in ipairs(is_flow(path) and MODES or {}) do
+        for _, mode in ipairs(is_flow(path) and not HAS_CHILDREN[name] and MODES or {}) do
             it(("ends the same wherever it dies: %s, %s"):format(name, mode.name), function()
                 check(name, "false", mode)
                 check(name, "true", mode)
