@@ -155,6 +155,7 @@ function M.start(parent, flow, input, input_json)
             return { child = run_module.reserve() }
         end,
         act = function(current, done)
+            current.keeps_in_memory = true -- no alarm tells that the child is stored
             local own = own_of(current, flow, input)
             local child, err = find(own)
             if err then
