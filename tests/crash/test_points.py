@@ -10,18 +10,11 @@ import re
 import unittest
 
 import invariants
+from plans import ENGINE, LOAD, ONCE
 from world import ROOT, ROUNDS, SEED, World
 
-# Passages to die at. One round is one start, so what is passed once a start is always killed at the first.
-EARLY = (1, 2)
-ONCE = (1,)
-PLANS = {
-    "store.submit": EARLY, "store.begin": EARLY, "store.apply": EARLY, "store.commit": EARLY,
-    "store.committed": EARLY, "store.notify": EARLY,
-    "engine.start": EARLY, "engine.submit": EARLY, "engine.committed": EARLY, "engine.effect.start": EARLY,
-    "engine.effect.done": EARLY, "engine.answer": EARLY, "engine.release": ONCE,
-}
-LATER = ((5, 30), (30, 80), (80, 200))  # further passages, one drawn from each range
+# Further passages, one drawn from each range. One round is one start, so what is passed once a start has none.
+LATER = ((5, 30), (30, 80), (80, 200))
 NAME_IN_C = re.compile(r'\bfh_fault\("([^"]+)"\)')
 NAME_IN_LUA = re.compile(r'\bfault *\(? *"([^"]+)"')
 
@@ -43,13 +36,13 @@ def find_points():
 
 def passages(point, rng):
     """The first ones, and one of each range."""
-    drawn = [rng.randrange(*bounds) for bounds in LATER] if PLANS[point] != ONCE else []
-    return [*PLANS[point], *drawn]
+    drawn = [rng.randrange(*bounds) for bounds in LATER] if LOAD[point] != ONCE else []
+    return [*LOAD[point], *drawn]
 
 
 class Points(unittest.TestCase):
     def test_every_point_is_covered(self):
-        self.assertEqual(find_points(), set(PLANS), "test_points.PLANS must name each fault point of the sources")
+        self.assertEqual(find_points(), {*LOAD, *ENGINE}, "plans.py must name each fault point of the sources")
 
     def kill_at(self, point):
         rng = random.Random(f"{SEED}/{point}")
@@ -63,7 +56,7 @@ class Points(unittest.TestCase):
         host = world.start(f"{point}:kill:{n}")
         if host:
             has_survived = world.load(host, f"{SEED}/{n}")
-            self.assertFalse(has_survived and n in PLANS[point], "the fault point was never passed")
+            self.assertFalse(has_survived and n in LOAD[point], "the fault point was never passed")
             if not has_survived:
                 self.assertEqual(host.wait(), -9)
         world.end()
@@ -76,7 +69,7 @@ def add_test(point):
     setattr(Points, "test_kill_at_" + point.replace(".", "_"), test)
 
 
-for name in PLANS:
+for name in LOAD:
     add_test(name)
 
 if __name__ == "__main__":

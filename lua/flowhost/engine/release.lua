@@ -39,7 +39,10 @@ function M.save(release, name, done)
     batch:put(tables.releases, release.root, release.tree_json)
     batch:put(tables.active, name, release.root)
     system.fault "engine.release"
-    local ok, code = batch:submit(token.new(done))
+    local ok, code = batch:submit(token.new(function(failure)
+        system.fault "engine.released"
+        done(failure)
+    end))
     if not ok then
         done(code)
     end

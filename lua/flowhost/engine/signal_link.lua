@@ -22,7 +22,10 @@ function M.start()
         local batch = store.batch()
         batch:expect_absent(META, KEY_NAME)
         batch:put(META, KEY_NAME, system.random(KEY_BYTES))
-        batch:submit(token.new(function() end))
+        system.fault "engine.link_key"
+        batch:submit(token.new(function()
+            system.fault "engine.link_key.stored"
+        end))
     end
 end
 
