@@ -49,7 +49,9 @@ def check_indexes(disk):
         flow, status = row["flow"], row["status"]
         hold(disk.by_flow.get(run) == [(flow, status)], "runs_by_flow", run, flow, status, disk.by_flow.get(run))
         hold(disk.by_status.get(run) == [(status, flow)], "runs_by_status", run, status, disk.by_status.get(run))
-    for table in (disk.by_flow, disk.by_status):
+        tags = sorted((name, value, flow) for name, value in (row["more"].get("tags") or {}).items())
+        hold(sorted(disk.by_tag.get(run, ())) == tags, "runs_by_tag", run, tags, disk.by_tag.get(run))
+    for table in (disk.by_flow, disk.by_status, disk.by_tag):
         hold(not set(table) - set(disk.runs), "an index names runs that have no row", set(table) - set(disk.runs))
     for key, run in disk.idempotency.items():
         hold(run in disk.runs and disk.runs[run]["flow"] == key[0], "idempotency key of no run", key, run)

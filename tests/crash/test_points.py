@@ -10,22 +10,15 @@ import re
 import unittest
 
 import invariants
+from plans import ENGINE, LOAD, ONCE
 from world import ROOT, ROUNDS, SEED, World
 
-# Passages to die at. One round is one start, so what is passed once a start is always killed at the first.
-EARLY = (1, 2)
-ONCE = (1,)
-PLANS = {
-    "store.submit": EARLY, "store.begin": EARLY, "store.apply": EARLY, "store.commit": EARLY,
-    "store.committed": EARLY, "store.notify": EARLY,
-    "engine.start": EARLY, "engine.submit": EARLY, "engine.committed": EARLY, "engine.effect.start": EARLY,
-    "engine.effect.done": EARLY, "engine.answer": EARLY, "engine.release": ONCE,
-}
-# Passed by what this load does not do; killed at, or made to fail, in the suite named.
+# Passed by what these loads do not do; killed at, or made to fail, in the suite named.
 ELSEWHERE = {"file.written": "test_backup", "file.synced": "test_backup", "file.renamed": "test_backup",
              "api.import": "test_import", "engine.reloaded": "test_reload", "engine.override": "test_reload",
              "engine.collect": "test_reload", "host.watch": "integration/test_reload"}
-LATER = ((5, 30), (30, 80), (80, 200))  # further passages, one drawn from each range
+# Further passages, one drawn from each range. One round is one start, so what is passed once a start has none.
+LATER = ((5, 30), (30, 80), (80, 200))
 NAME_IN_C = re.compile(r'\bfh_fault\("([^"]+)"\)')
 NAME_IN_LUA = re.compile(r'\bfault *\(? *"([^"]+)"')
 
@@ -47,14 +40,14 @@ def find_points():
 
 def passages(point, rng):
     """The first ones, and one of each range."""
-    drawn = [rng.randrange(*bounds) for bounds in LATER] if PLANS[point] != ONCE else []
-    return [*PLANS[point], *drawn]
+    drawn = [rng.randrange(*bounds) for bounds in LATER] if LOAD[point] != ONCE else []
+    return [*LOAD[point], *drawn]
 
 
 class Points(unittest.TestCase):
     def test_every_point_is_covered(self):
-        self.assertEqual(find_points(), set(PLANS) | set(ELSEWHERE),
-                         "test_points.PLANS or ELSEWHERE must name each fault point of the sources")
+        self.assertEqual(find_points(), {*LOAD, *ENGINE, *ELSEWHERE},
+                         "plans.py or ELSEWHERE must name each fault point of the sources")
 
     def kill_at(self, point):
         rng = random.Random(f"{SEED}/{point}")
@@ -68,7 +61,7 @@ class Points(unittest.TestCase):
         host = world.start(f"{point}:kill:{n}")
         if host:
             has_survived = world.load(host, f"{SEED}/{n}")
-            self.assertFalse(has_survived and n in PLANS[point], "the fault point was never passed")
+            self.assertFalse(has_survived and n in LOAD[point], "the fault point was never passed")
             if not has_survived:
                 self.assertEqual(host.wait(), -9)
         world.end()
@@ -81,7 +74,7 @@ def add_test(point):
     setattr(Points, "test_kill_at_" + point.replace(".", "_"), test)
 
 
-for name in PLANS:
+for name in LOAD:
     add_test(name)
 
 if __name__ == "__main__":

@@ -11,11 +11,9 @@ An *epoch* is the life of one host process, from 1. The disk is read by store_to
 host's own code, while no host lives.
 """
 import http.client
-import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,20 +22,15 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "support"))
 
+from disk import STORE_TOOL, Disk, id_bytes  # noqa: E402,F401  pylint: disable=wrong-import-position
 from harness import ROOT, Host, HarnessError, Upstream, wait_until  # noqa: E402  pylint: disable=wrong-import-position
 
-STORE_TOOL = os.environ.get("FLOWHOST_CRASH_STORE", "")
 SEED = int(os.environ.get("FLOWHOST_CRASH_SEED", "0")) or random.SystemRandom().randrange(1 << 32)
 ROUNDS = int(os.environ.get("FLOWHOST_CRASH_ROUNDS", "1"))
 THREADS, REQUESTS_A_THREAD = 6, 60
 LOG_KEPT_BYTES = 6000
 SETTLE_SECONDS = 30
 DIED = "ended with -9"
-# Rows and entries are arrays: engine/rows.lua and engine/journal.lua say in which order.
-ROW = ("flow", "version", "release", "status", "durable", "created", "started", "ended", "trace_id", "attempt", "redo",
-       "reason", "error", "input", "output")
-ENTRY = ("path", "kind", "name", "hash", "line", "started", "ended", "attempts", "state", "value")
-DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 # --- the outside services -----------------------------------------------------------------------------------------
@@ -108,62 +101,6 @@ class Services(Upstream):
             return list(self.sent)
 
 
-# --- the disk -----------------------------------------------------------------------------------------------------
-
-def id_text(run_bytes):
-    number, text = int.from_bytes(run_bytes, "big"), ""
-    for _ in range(26):
-        text = DIGITS[number & 31] + text
-        number >>= 5
-    return text
-
-
-def id_bytes(text):
-    number = 0
-    for digit in text:
-        number = number << 5 | DIGITS.index(digit)
-    return number.to_bytes(16, "big")
-
-
-class Disk:
-    """The tables as they lie in a data folder. runs: id -> row; journal: id -> {path: entry in force};
-    chunks: id -> chunk numbers; by_flow: id -> [(flow, status)]; by_status: id -> [(status, flow)];
-    idempotency: (flow, key) -> id."""
-
-    def __init__(self, folder):
-        self.runs, self.journal, self.chunks = {}, {}, {}
-        self.by_flow, self.by_status, self.idempotency = {}, {}, {}
-        command = [STORE_TOOL, "dump", folder]
-        for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
-            table, key, stored = line.split(" ")
-            # format byte, value, CRC32C: see store/store.h
-            self.take(table, bytes.fromhex(key), bytes.fromhex(stored)[1:-4])
-
-    def take(self, table, key, value):
-        if table == "runs":
-            self.runs[id_text(key)] = dict(zip(ROW, json.loads(value)))
-        elif table == "journal":
-            self.take_chunk(id_text(key[:16]), int.from_bytes(key[16:], "big"), json.loads(value))
-        elif table == "runs_by_flow":
-            self.by_flow.setdefault(id_text(key[-16:]), []).append((key[:-17].decode(), value.decode()))
-        elif table == "runs_by_status":
-            self.by_status.setdefault(id_text(key[-16:]), []).append((key[:-17].decode(), value.decode()))
-        elif table == "idempotency":
-            flow, name = key.split(b"\0", 1)
-            self.idempotency[flow.decode(), name.decode()] = id_text(value[:16])
-
-    def take_chunk(self, run, number, entries):
-        self.chunks.setdefault(run, []).append(number)
-        by_path = self.journal.setdefault(run, {})
-        for fields in entries:
-            entry = dict(zip(ENTRY, fields))
-            by_path[entry["path"]] = entry if entry["state"] != "r" else None
-
-    def is_recorded(self, run, path):
-        entry = self.journal.get(run, {}).get(path)
-        return entry is not None and entry["state"] in "ke"
-
-
 # --- load ---------------------------------------------------------------------------------------------------------
 
 class Answer:
@@ -231,20 +168,13 @@ class Load:
 
 # --- the world ----------------------------------------------------------------------------------------------------
 
-def make_flows(folder):
-    """The crash suite's flows and the example that everybody starts from."""
-    shutil.copytree(os.path.join(HERE, "flows"), folder)
-    shutil.copy(os.path.join(ROOT, "flows", "register.lua"), folder)
-    return folder
-
-
 class World:
     """shards: of every host, unless start says otherwise. data_parent: where the data folder lies."""
 
     def __init__(self, shards=1, args=(), data_parent=None):
         self.shards, self.args = shards, list(args)
         self.folder = tempfile.mkdtemp(prefix="flowhost-crash-")
-        self.flows = make_flows(os.path.join(self.folder, "flows"))
+        self.flows = self.make_flows(os.path.join(self.folder, "flows"))
         self.data = os.path.join(data_parent or self.folder, "data")
         self.epoch, self.lock = 0, threading.Lock()
         self.answers, self.unexpected, self.asked = [], [], {}
@@ -252,7 +182,21 @@ class World:
         self.disk, self.log, self.host, self.note = None, "", None, ""
         self.errors = []        # lines of the hosts' logs at level error
         self.recovers = False   # whether the test recovers runs: then failed steps may be sent again
-        self.services = Services(self)
+        self.services = self.new_services()
+
+    def make_flows(self, folder):
+        """The crash suite's flows and the example that everybody starts from."""
+        shutil.copytree(os.path.join(HERE, "flows"), folder)
+        shutil.copy(os.path.join(ROOT, "flows", "register.lua"), folder)
+        return folder
+
+    def new_services(self):
+        return Services(self)
+
+    def environment(self):
+        """What host.lua of the flows reads."""
+        url = self.services.url
+        return {"USER_URL": url + "/users", "COUPON_URL": url + "/coupons", "MESSAGE_URL": url + "/messages"}
 
     def __enter__(self):
         return self
@@ -271,9 +215,7 @@ class World:
     def start(self, fault=None, shards=None, args=()):
         """A host on the data folder, or None when its fault killed it before it listened."""
         self.epoch += 1
-        url = self.services.url
-        env = {"USER_URL": url + "/users", "COUPON_URL": url + "/coupons", "MESSAGE_URL": url + "/messages",
-               "ROUND": self.epoch}
+        env = {**self.environment(), "ROUND": self.epoch}
         if fault:
             env["FLOWHOST_FAULT"] = fault
         options = ["--shards", str(shards or self.shards), *self.args, *args]

@@ -14,7 +14,7 @@ local rows = require "flowhost.engine.rows"
 local token = require "flowhost.engine.token"
 
 local json, store, system, timer = core.json, core.store, core.system, core.timer
-local ALARMS = store.tables.alarms
+local ALARMS, fault = store.tables.alarms, system.fault
 
 local PAGE = 64 -- alarms fired in one turn of the loop
 
@@ -72,6 +72,7 @@ end)
 
 --- Call once the alarm is durable.
 local function announce(run_bytes, due)
+    fault "engine.alarm.set"
     local partition, owner = system.partition(run_bytes), remote.owner(run_bytes)
     if owner == system.shard then
         return note(partition, due)
@@ -87,6 +88,7 @@ local function call(key, value)
         system.log("error", "an alarm cannot be read", { "run", system.id_text(run_bytes) })
         return
     end
+    fault "engine.alarm.fire"
     local ok, raised = xpcall(verb, debug.traceback, run_bytes, key, list[2])
     if not ok then
         system.log("error", "an alarm failed: " .. tostring(raised), { "run", system.id_text(run_bytes) })
@@ -156,7 +158,9 @@ end
 function M.drop(key)
     local batch = store.batch()
     batch:del(ALARMS, key)
+    fault "engine.alarm.drop"
     batch:submit(token.new(function()
+        fault "engine.alarm.dropped"
         firing[key] = nil
     end))
 end

@@ -28,9 +28,11 @@ local function act_on(input, found, last, done)
     local function one_less()
         left = left - 1
         if left == 0 then
+            system.fault "engine.bulk.done"
             done(json.encode_stored(result), result)
         end
     end
+    system.fault "engine.bulk"
     for _, bytes in ipairs(found) do
         local id = system.id_text(bytes)
         remote.call(remote.owner(bytes), input.verb, arguments_for(input, id), function(answer)

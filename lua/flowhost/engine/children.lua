@@ -16,6 +16,7 @@ local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
 
 local json, system = core.json, core.system
+local fault = system.fault
 
 local M = {}
 
@@ -35,6 +36,7 @@ local function tell(child, done)
 end
 
 local function start(parent, own, is_awaited, waiter)
+    fault "engine.child.start"
     return run_module.start {
         flow = own.flow, input = own.input, trace_id = run_module.trace_id(parent), id = own.id, bytes = own.bytes,
         parent = { run = parent.id, step = own.path, is_awaited = is_awaited }, depth = (parent.depth or 0) + 1,
@@ -154,6 +156,7 @@ function M.start(parent, flow, input, input_json)
             return { child = run_module.reserve() }
         end,
         act = function(current, done)
+            current.keeps_in_memory = true -- no alarm tells that the child is stored
             local own = own_of(current, flow, input)
             local child, err = find(own)
             if err then
@@ -167,6 +170,7 @@ function M.start(parent, flow, input, input_json)
                 end
             end)
             run_module.when_taken(child, function()
+                fault "engine.child.started"
                 done(json.encode(own.id), own.id)
             end)
         end,
@@ -182,6 +186,7 @@ end
 
 alarms.on("child", function(parent_bytes, key)
     parking.in_turn(function()
+        fault "engine.child.told"
         local parent = run_module.wake(parent_bytes)
         if not parent or parent.is_over or run_module.is_unwritten(parent) then
             alarms.drop(key)

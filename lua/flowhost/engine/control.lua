@@ -21,6 +21,7 @@ local run_module = require "flowhost.engine.run"
 local signals = require "flowhost.engine.signals"
 
 local json, system = core.json, core.system
+local fault = system.fault
 
 local M = {}
 
@@ -244,6 +245,7 @@ local function cancel(run, arguments, reply, is_loaded)
         end
     end
     run.waiters[#run.waiters + 1] = on_end
+    fault "engine.cancel"
     run_module.cancel(run, arguments.reason, is_loaded)
     if not run.is_over then
         commit.when_durable(run, function()
@@ -315,7 +317,9 @@ function M.fork(arguments, reply)
         allow_effects = edits.allow_effects or false } })
     run_module.adopt(run, code)
     local stop = watch_refusal(run, reply)
+    fault "engine.fork"
     commit.when_durable(run, function()
+        fault "engine.forked"
         stop()
         reply { run = id }
         run_module.replay(run)

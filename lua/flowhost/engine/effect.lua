@@ -93,6 +93,7 @@ local function try_later(fiber, effect, err)
     local due = timer.now_ms() + math.ceil(wait_s * 1000)
     err.step = err.step or effect.path
     step.record(fiber, effect, "t", ('{"due":%.0f,"error":%s}'):format(due, step.encode_error(err)))
+    fault "engine.retry"
     M.wait_for_retry(fiber, effect, due, err)
     if wait_s * 1000 >= LONG_WAIT_MS then
         commit.flush(run)
@@ -223,6 +224,9 @@ function begin_act(fiber, effect)
             return
         end
         fault "engine.effect.start"
+        if effect.is_once then
+            fault "engine.once"
+        end
         token.owner = run
         effect.cancel = effect.act(effect, function(text, value)
             if effect.attempts == attempt then

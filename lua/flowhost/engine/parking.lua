@@ -10,7 +10,7 @@ local alarms = require "flowhost.engine.alarms"
 local commit = require "flowhost.engine.commit"
 local token = require "flowhost.engine.token"
 
-local timer = core.timer
+local fault, timer = core.system.fault, core.timer
 
 local SOON_MS = 1000     -- what waits no longer than this is not worth parking
 local CROWDED_MS = 50    -- park_after while there are too many
@@ -120,8 +120,10 @@ local function park(run)
     run.is_row_dirty = true
     run.recorded = run.recorded + 1
     run.is_parking = true
+    fault "engine.park"
     commit.when_durable(run, function()
         if run.is_parking and not run.is_over and run.submitted == run.recorded then
+            fault "engine.parked"
             M.on_parked(run)
         end
     end)

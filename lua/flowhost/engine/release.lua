@@ -82,7 +82,10 @@ function M.save(release, is_stored, done)
     batch:put(tables.active, NEWEST, release.root)
     batch:put(tables.active, ACTIVATED .. release.root, json.encode { activated = timer.now_ms() })
     system.fault "engine.release"
-    submit(batch, done)
+    submit(batch, function(code)
+        system.fault "engine.released"
+        done(code)
+    end)
 end
 
 function M.has_blob(hash)

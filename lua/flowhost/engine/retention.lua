@@ -36,7 +36,9 @@ local function remove(row, key)
         batch:del(tables.alarms, key)
     end
     system.fault "engine.remove"
-    batch:submit(token.new(function() end))
+    batch:submit(token.new(function()
+        system.fault "engine.removed"
+    end))
 end
 
 alarms.on("expire", function(bytes, key)

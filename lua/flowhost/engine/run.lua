@@ -89,6 +89,7 @@ end
 local function tell_parent(run)
     local parent = run.parent
     if parent and parent.is_awaited then
+        fault "engine.child.end"
         alarms.set(run, system.id_bytes(parent.run), timer.now_ms(), run.bytes, "child")
     end
 end
@@ -196,6 +197,7 @@ local function end_with(run, status)
     run.recorded = run.recorded + 1
     effect_module.kill(run.root)
     effect_module.cancel_all(run, true)
+    fault "engine.ending"
     commit.flush(run)
     start_undo(run)
 end
@@ -411,6 +413,7 @@ end
 local function undo_all(run)
     local failed = {}
     for i = #run.defers, 1, -1 do
+        fault "engine.undo"
         local ok, err = pcall(scope.run, "undo", tostring(i), "", run.defers[i])
         if not ok then
             failed[#failed + 1] = tostring(err)
@@ -494,7 +497,9 @@ end
 
 local function begin_queued(run)
     run.status, run.started = "queued", nil
+    fault "engine.queue"
     commit.when_durable(run, function()
+        fault "engine.queued"
         if run.waiters[1] then
             parking.waiters[run.id] = run.waiters
         end
@@ -613,6 +618,7 @@ function M.go_on(run, on_recovered)
     run.recorded = run.recorded + 1
     fault "engine.recover"
     commit.when_durable(run, function()
+        fault "engine.recovered"
         on_recovered(run)
         execute(run)
     end)
@@ -620,6 +626,7 @@ end
 
 --- A queued run begins.
 function M.begin(run)
+    fault "engine.begin"
     run.status, run.started = "running", timer.now_ms()
     if run.code.timeout_ms then
         run.deadline, run.has_more = run.started + run.code.timeout_ms, true
@@ -809,6 +816,7 @@ function M.wake(bytes)
         return nil, row
     end
     parking.unpark(run)
+    fault "engine.wake"
     M.replay(run)
     return run
 end

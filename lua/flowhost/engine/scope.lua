@@ -14,6 +14,7 @@ local retry = require "flowhost.engine.retry"
 local step = require "flowhost.engine.step"
 
 local system, timer = core.system, core.timer
+local fault = system.fault
 
 local M = {}
 
@@ -144,6 +145,7 @@ local function attempt(fiber, scope, fn, is_recorded, o)
     if o.is_once and is_recorded then
         step.record_once(fiber, scope)
         wait_for_commit()
+        fault "engine.once"
     end
     local ok, result = xpcall(fn, on_raise)
     fiber.scope = outer
@@ -175,6 +177,7 @@ local function try_later(fiber, scope, policy, err)
     local due = timer.now_ms() + math.ceil(wait_s * 1000)
     err.step = err.step or scope.path
     step.record(fiber, scope, "t", ('{"due":%.0f,"error":%s}'):format(due, step.encode_error(err)))
+    fault "engine.retry"
     commit.flush(fiber.run)
     wait_for_retry(due, scope)
 end

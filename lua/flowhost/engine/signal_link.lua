@@ -28,7 +28,9 @@ function M.start()
         local batch = store.batch()
         batch:expect_absent(META, KEY_NAME)
         batch:put(META, KEY_NAME, key)
+        system.fault "engine.link_key"
         batch:submit(token.new(function(code)
+            system.fault "engine.link_key.stored"
             if code then
                 key = nil
                 system.log("error", "the key for links could not be stored: " .. code)

@@ -182,6 +182,7 @@ function M.deliver(run, name, value, id, done)
     end
     fault "engine.signal"
     commit.when_durable(run, function()
+        fault "engine.signalled"
         signal.is_ready = true
         done(nil)
         if not run.is_over then

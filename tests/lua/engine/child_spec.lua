@@ -156,4 +156,18 @@ describe("ctx.start", function()
         w:settle()
         assert.equal("succeeded", run_of(w, "b").status)
     end)
+
+    it("does not park its parent: nobody would wake it", function()
+        local w = new([[ return #ctx.start("b", 3) ]], [[ return input ]])
+        w:start "a"
+        w:commit()
+        local first = w:applied()
+        w:advance(6000)
+        rest(w)
+        for count = first, w:applied() do
+            local again = w:crash(count)
+            again:settle()
+            assert.equal("succeeded", run_of(again, "a").status, "batch " .. count)
+        end
+    end)
 end)
