@@ -10,6 +10,7 @@ local problem = require "flowhost.api.problem"
 local rehearsal = require "flowhost.engine.rehearsal"
 local rows = require "flowhost.engine.rows"
 local runs = require "flowhost.api.runs"
+local view = require "flowhost.api.view"
 
 local json = core.json
 
@@ -39,6 +40,9 @@ function M.replay(request, captures)
     local report, err = rehearsal.play(row, code, { with_steps = true, with_locals = query.locals == "true" })
     if not report then
         return problem.send(request, 500, err.code, err.message, { run = row.id })
+    end
+    for _, one in ipairs(report.items) do
+        one.state = view.state(one.state)
     end
     runs.send(request, 200, { run = captures.id, items = json.array(report.items),
         divergence = report.divergence or json.null, ["end"] = report["end"], error = report.error or json.null })

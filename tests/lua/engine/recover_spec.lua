@@ -293,6 +293,26 @@ describe("fork", function()
         assert.matches("^" .. request:json().id, w.calls[5]:header "Idempotency-Key")
     end)
 
+    it("has the tags and the progress of what it was forked from", function()
+        local w = new [[
+            ctx.tag("a", 1) ctx.progress(1, 3)
+            ctx.step("cut", function() return 1 end)
+            ctx.tag("a", 2) ctx.tag("b", "x") ctx.progress(2, 3)
+            return 1
+        ]]
+        w:play "a"
+        local whole, part = post(w, "fork"):json().id, post(w, "fork", { from = "3" }):json().id
+        for _, id in ipairs { whole, part } do
+            assert.same({ a = "2", b = "x" }, w:run(id).tags)
+            assert.equal(2, w:run(id).progress.done)
+        end
+        local stopped = post(w, "fork", { from = "3", steps = {} }):json().id
+        assert.equal("succeeded", w:run(stopped).status)
+        local found = w:request("GET", "/v1/runs", { query = { tag = "a:2" } }):json().items
+        assert.equal(4, #found)
+        assert.same({}, w:request("GET", "/v1/runs", { query = { tag = "a:1" } }):json().items)
+    end)
+
     it("gets what was false as it was", function()
         local w = new [[ return { ctx.wait "x" == false } ]]
         w:start "a"
