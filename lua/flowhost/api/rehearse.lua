@@ -30,7 +30,10 @@ function M.replay(request, captures)
         return problem.send(request, 422, "QUERY_INVALID", "release must be pinned or active")
     elseif query.release == "active" then
         local flow = catalog.flow(row.flow)
-        code, reason = flow and flow.code, ("no flow '%s' is served"):format(row.flow)
+        if not flow then
+            return problem.send(request, 409, "NO_FLOW", ("no flow '%s' is served"):format(row.flow), { run = row.id })
+        end
+        code = flow.code
     else
         code, reason = catalog.find_code(row)
     end

@@ -74,18 +74,26 @@ local function watch_refusal(run, reply)
     end
 end
 
-local function load(row, reply, release)
-    local code, reason = catalog.find_code(row)
-    local flow
+--- The code that a recover goes on with, and its flow when that is another; nil after a reply.
+local function code_for(row, reply, release)
     if release == "active" then
-        flow = catalog.flow(row.flow)
+        local flow = catalog.flow(row.flow)
         if not flow then
             return reply { status = 409, code = "NO_FLOW", detail = ("no flow '%s' is served"):format(row.flow) }
         end
-        code = flow.code
+        return flow.code, flow
     end
+    local code, reason = catalog.find_code(row)
     if not code then
         return reply { status = 409, code = "RELEASE_MISSING", detail = reason }
+    end
+    return code
+end
+
+local function load(row, reply, release)
+    local code, flow = code_for(row, reply, release)
+    if not code then
+        return
     end
     local run, err = run_module.load(row, code)
     if not run then
@@ -156,24 +164,9 @@ end
 
 -- recover ----------------------------------------------------------------------------------------
 
---- The code that a recover goes on with; nil after a reply.
-local function code_for(row, edits, reply)
-    local flow = edits.release == "active" and catalog.flow(row.flow)
-    local code, reason = nil, ("no flow '%s' is served"):format(row.flow)
-    if edits.release ~= "active" then
-        code, reason = catalog.find_code(row)
-    elseif flow then
-        code = flow.code
-    end
-    if not code then
-        reply { status = 409, code = "RELEASE_MISSING", detail = reason }
-    end
-    return code
-end
-
 --- How far the run would come with these edits, in memory.
 local function dry_run(row, entries, edits, reply)
-    local code = code_for(row, edits, reply)
+    local code = code_for(row, reply, edits.release)
     if not code then
         return
     end

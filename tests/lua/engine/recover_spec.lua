@@ -200,6 +200,14 @@ describe("recover", function()
         assert.equal("a.lua:1", report.divergence.asked.line)
         post(other, "recover", { release = "active" })
         assert.equal("DIVERGED", other:run().error.code)
+
+        local gone = w:crash(nil, { files = {} })
+        for _, dry_run in ipairs { true, false } do
+            report = post(gone, "recover", { release = "active", dry_run = dry_run })
+            assert.same({ 409, "NO_FLOW" }, { report.status, report:json().code })
+        end
+        local replay = gone:request("GET", "/v1/runs/" .. id .. "/replay", { query = { release = "active" } })
+        assert.same({ 409, "NO_FLOW" }, { replay.status, replay:json().code })
     end)
 
     it("dry runs look at what the edits make of the run, and change nothing", function()
