@@ -114,6 +114,15 @@ end
 
 local STATES = { k = "ok", e = "error", o = "open", s = "started", t = "tried", r = "redo" }
 
+--- An entry of the audit.
+function M.audit(entry)
+    return {
+        at = M.time(entry.at), actor = entry.actor, action = entry.action, run = or_null(entry.run),
+        flow = or_null(entry.flow), reason = or_null(entry.reason ~= "" and entry.reason or nil),
+        before = or_null(entry.before), after = or_null(entry.after),
+    }
+end
+
 --- The state of an entry in a word.
 function M.state(letter)
     return STATES[letter] or letter

@@ -219,7 +219,7 @@ end
 -- cancel -----------------------------------------------------------------------------------------
 
 local function cancel(run, arguments, reply, is_loaded)
-    audit.add(run, { actor = arguments.actor or "admin", action = "cancel", after = { reason = arguments.reason } })
+    audit.add(run, { actor = arguments.actor or "admin", action = "cancel", reason = arguments.reason })
     local has_replied = false
     local function once(result)
         if not has_replied then
@@ -303,7 +303,7 @@ function M.fork(arguments, reply)
     end
     local id, bytes = run_module.reserve()
     local run = recover.fork(row, by_path, edits, { id = id, bytes = bytes })
-    audit.add(run, { actor = edits.actor or "admin", action = "fork", before = { run = row.id }, after = {
+    audit.add(run, { actor = edits.actor or "admin", action = "fork", reason = edits.reason, before = { run = row.id }, after = {
         from = edits.from, input = edits.input, steps = edits.steps, data = edits.data,
         allow_effects = edits.allow_effects or false } })
     run_module.adopt(run, code)

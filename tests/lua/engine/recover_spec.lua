@@ -228,6 +228,21 @@ describe("recover", function()
         assert.equal(3, #w.calls)
     end)
 
+    it("cancel and fork leave an audit entry as well, with their reasons", function()
+        local w = new [[ ctx.suspend "X" ]]
+        w:play "a"
+        local id = w:ids()[1]
+        local fork = post(w, "fork", { reason = "to try" }, id):json().id
+        post(w, "cancel", { reason = "no more" }, id)
+        post(w, "cancel", nil, fork)
+        local list = {}
+        for i, entry in ipairs(audit(w)) do
+            list[i] = { entry.action, entry.run, entry.reason }
+        end
+        assert.same({ { "cancel", fork, world.json.null }, { "cancel", id, "no more" }, { "fork", fork, "to try" } }, list)
+        assert.equal(id, audit(w)[3].before.run)
+    end)
+
     it("of a run that is not suspended: 409 with its state; unknown: 404", function()
         local w = new [[ return 1 ]]
         w:play "a"
