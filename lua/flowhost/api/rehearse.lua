@@ -10,6 +10,7 @@ local problem = require "flowhost.api.problem"
 local rehearsal = require "flowhost.engine.rehearsal"
 local rows = require "flowhost.engine.rows"
 local runs = require "flowhost.api.runs"
+local view = require "flowhost.api.view"
 
 local json = core.json
 
@@ -29,7 +30,10 @@ function M.replay(request, captures)
         return problem.send(request, 422, "QUERY_INVALID", "release must be pinned or active")
     elseif query.release == "active" then
         local flow = catalog.flow(row.flow)
-        code, reason = flow and flow.code, ("no flow '%s' is served"):format(row.flow)
+        if not flow then
+            return problem.send(request, 409, "NO_FLOW", ("no flow '%s' is served"):format(row.flow), { run = row.id })
+        end
+        code = flow.code
     else
         code, reason = catalog.find_code(row)
     end
@@ -39,6 +43,9 @@ function M.replay(request, captures)
     local report, err = rehearsal.play(row, code, { with_steps = true, with_locals = query.locals == "true" })
     if not report then
         return problem.send(request, 500, err.code, err.message, { run = row.id })
+    end
+    for _, one in ipairs(report.items) do
+        one.state = view.state(one.state)
     end
     runs.send(request, 200, { run = captures.id, items = json.array(report.items),
         divergence = report.divergence or json.null, ["end"] = report["end"], error = report.error or json.null })

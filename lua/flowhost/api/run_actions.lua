@@ -208,8 +208,8 @@ function M.audit(request)
     if not entries then
         return problem.send(request, 500, last, detail)
     end
-    for _, entry in ipairs(entries) do
-        entry.at = view.time(entry.at)
+    for i, entry in ipairs(entries) do
+        entries[i] = view.audit(entry)
     end
     runs.send(request, 200, { items = json.array(entries), next = last and system.hex(last) or json.null })
 end

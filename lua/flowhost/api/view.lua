@@ -116,11 +116,25 @@ end
 
 local STATES = { k = "ok", e = "error", o = "open", s = "started", t = "tried", r = "redo" }
 
+--- An entry of the audit.
+function M.audit(entry)
+    return {
+        at = M.time(entry.at), actor = entry.actor, action = entry.action, run = or_null(entry.run),
+        flow = or_null(entry.flow), reason = or_null(entry.reason ~= "" and entry.reason or nil),
+        before = or_null(entry.before), after = or_null(entry.after),
+    }
+end
+
+--- The state of an entry in a word.
+function M.state(letter)
+    return STATES[letter] or letter
+end
+
 --- An entry of the journal as it stands there.
 function M.entry(seq, entry)
     return {
         seq = seq, path = entry.path, kind = entry.kind, name = entry.name, line = entry.line ~= "" and entry.line or null,
-        state = STATES[entry.state] or entry.state, attempts = entry.attempts, started_at = M.time(entry.started),
+        state = M.state(entry.state), attempts = entry.attempts, started_at = M.time(entry.started),
         ended_at = M.time(entry.ended), arguments = entry.hash ~= "" and entry.hash or null, value = or_null(entry.value),
         extra = or_null(entry.extra),
     }

@@ -75,18 +75,26 @@ local function watch_refusal(run, reply)
     end
 end
 
-local function load(row, reply, release)
-    local code, reason = catalog.find_code(row)
-    local flow
+--- The code that a recover goes on with, and its flow when that is another; nil after a reply.
+local function code_for(row, reply, release)
     if release == "active" then
-        flow = catalog.flow(row.flow)
+        local flow = catalog.flow(row.flow)
         if not flow then
             return reply { status = 409, code = "NO_FLOW", detail = ("no flow '%s' is served"):format(row.flow) }
         end
-        code = flow.code
+        return flow.code, flow
     end
+    local code, reason = catalog.find_code(row)
     if not code then
         return reply { status = 409, code = "RELEASE_MISSING", detail = reason }
+    end
+    return code
+end
+
+local function load(row, reply, release)
+    local code, flow = code_for(row, reply, release)
+    if not code then
+        return
     end
     local run, err = run_module.load(row, code)
     if not run then
@@ -157,24 +165,9 @@ end
 
 -- recover ----------------------------------------------------------------------------------------
 
---- The code that a recover goes on with; nil after a reply.
-local function code_for(row, edits, reply)
-    local flow = edits.release == "active" and catalog.flow(row.flow)
-    local code, reason = nil, ("no flow '%s' is served"):format(row.flow)
-    if edits.release ~= "active" then
-        code, reason = catalog.find_code(row)
-    elseif flow then
-        code = flow.code
-    end
-    if not code then
-        reply { status = 409, code = "RELEASE_MISSING", detail = reason }
-    end
-    return code
-end
-
 --- How far the run would come with these edits, in memory.
 local function dry_run(row, entries, edits, reply)
-    local code = code_for(row, edits, reply)
+    local code = code_for(row, reply, edits.release)
     if not code then
         return
     end
@@ -227,7 +220,7 @@ end
 -- cancel -----------------------------------------------------------------------------------------
 
 local function cancel(run, arguments, reply, is_loaded)
-    audit.add(run, { actor = arguments.actor or "admin", action = "cancel", after = { reason = arguments.reason } })
+    audit.add(run, { actor = arguments.actor or "admin", action = "cancel", reason = arguments.reason })
     local has_replied = false
     local function once(result)
         if not has_replied then
@@ -312,7 +305,7 @@ function M.fork(arguments, reply)
     end
     local id, bytes = run_module.reserve()
     local run = recover.fork(row, by_path, edits, { id = id, bytes = bytes })
-    audit.add(run, { actor = edits.actor or "admin", action = "fork", before = { run = row.id }, after = {
+    audit.add(run, { actor = edits.actor or "admin", action = "fork", reason = edits.reason, before = { run = row.id }, after = {
         from = edits.from, input = edits.input, steps = edits.steps, data = edits.data,
         allow_effects = edits.allow_effects or false } })
     run_module.adopt(run, code)

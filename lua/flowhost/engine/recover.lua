@@ -288,6 +288,18 @@ local function is_kept(entry)
     return not (entry.kind == "call" and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
 end
 
+--- What steps have set that a replay does not set again.
+local function keep_marks(run, entry)
+    if entry.state ~= "k" then
+        return
+    elseif entry.kind == "tag" then
+        run.tags, run.new_tags = run.tags or {}, run.new_tags or {}
+        run.tags[entry.name], run.new_tags[entry.name] = entry.value, { new = entry.value }
+    elseif entry.kind == "progress" then
+        run.progress = entry.value
+    end
+end
+
 --- The run that a fork begins as: a copy of the journal in force, cut at `from`, with the edits. Not started, not
 --- written.
 ---@param own { id: string, bytes: string }
@@ -312,6 +324,7 @@ function M.fork(row, by_path, edits, own)
             end
             add(run, copy)
             run.journal[copy.path] = copy
+            keep_marks(run, copy)
         end
     end
     run.forked_from = { run = row.id, step = edits.from, entries = run.entry_count }

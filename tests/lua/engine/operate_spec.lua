@@ -289,6 +289,7 @@ describe("replay", function()
         local report = get(w, "/v1/runs/" .. w:ids()[1] .. "/replay", { locals = "true" })
         assert.same({ "1", "step", "one", "a.lua:3" }, { report.items[1].path, report.items[1].kind,
             report.items[1].name, report.items[1].line })
+        assert.same({ "ok", "open" }, { report.items[1].state, report.items[2].state })
         assert.equal(5, report.items[1].locals.total)
         assert.equal(6, report.items[2].locals.total)
         assert.equal(world.json.null, report.divergence)

@@ -200,6 +200,14 @@ describe("recover", function()
         assert.equal("a.lua:1", report.divergence.asked.line)
         post(other, "recover", { release = "active" })
         assert.equal("DIVERGED", other:run().error.code)
+
+        local gone = w:crash(nil, { files = {} })
+        for _, dry_run in ipairs { true, false } do
+            report = post(gone, "recover", { release = "active", dry_run = dry_run })
+            assert.same({ 409, "NO_FLOW" }, { report.status, report:json().code })
+        end
+        local replay = gone:request("GET", "/v1/runs/" .. id .. "/replay", { query = { release = "active" } })
+        assert.same({ 409, "NO_FLOW" }, { replay.status, replay:json().code })
     end)
 
     it("dry runs look at what the edits make of the run, and change nothing", function()
@@ -218,6 +226,21 @@ describe("recover", function()
         assert.same(before, w:run())
         assert.equal(applied, w:applied())
         assert.equal(3, #w.calls)
+    end)
+
+    it("cancel and fork leave an audit entry as well, with their reasons", function()
+        local w = new [[ ctx.suspend "X" ]]
+        w:play "a"
+        local id = w:ids()[1]
+        local fork = post(w, "fork", { reason = "to try" }, id):json().id
+        post(w, "cancel", { reason = "no more" }, id)
+        post(w, "cancel", nil, fork)
+        local list = {}
+        for i, entry in ipairs(audit(w)) do
+            list[i] = { entry.action, entry.run, entry.reason }
+        end
+        assert.same({ { "cancel", fork, world.json.null }, { "cancel", id, "no more" }, { "fork", fork, "to try" } }, list)
+        assert.equal(id, audit(w)[3].before.run)
     end)
 
     it("of a run that is not suspended: 409 with its state; unknown: 404", function()
@@ -291,6 +314,26 @@ describe("fork", function()
         assert.same({ 1, 7, 7, 1 }, w:run(request:json().id).output)
         assert.equal(5, #w.calls)
         assert.matches("^" .. request:json().id, w.calls[5]:header "Idempotency-Key")
+    end)
+
+    it("has the tags and the progress of what it was forked from", function()
+        local w = new [[
+            ctx.tag("a", 1) ctx.progress(1, 3)
+            ctx.step("cut", function() return 1 end)
+            ctx.tag("a", 2) ctx.tag("b", "x") ctx.progress(2, 3)
+            return 1
+        ]]
+        w:play "a"
+        local whole, part = post(w, "fork"):json().id, post(w, "fork", { from = "3" }):json().id
+        for _, id in ipairs { whole, part } do
+            assert.same({ a = "2", b = "x" }, w:run(id).tags)
+            assert.equal(2, w:run(id).progress.done)
+        end
+        local stopped = post(w, "fork", { from = "3", steps = {} }):json().id
+        assert.equal("succeeded", w:run(stopped).status)
+        local found = w:request("GET", "/v1/runs", { query = { tag = "a:2" } }):json().items
+        assert.equal(4, #found)
+        assert.same({}, w:request("GET", "/v1/runs", { query = { tag = "a:1" } }):json().items)
     end)
 
     it("gets what was false as it was", function()
