@@ -22,8 +22,8 @@ end
 --- Retention of flows that say nothing themselves.
 local function default_retention(settings)
     local age, count = tonumber(settings.retention_age), tonumber(settings.retention_count)
-    local has_age, has_count = age and age > 0, count and count > 0
-    return (has_age or has_count) and { age_ms = has_age and age * 1000 or nil, count = has_count and count or nil } or nil
+    local retention = { age_ms = age and age > 0 and age * 1000 or nil, count = count and count > 0 and count or nil }
+    return next(retention) and retention or nil
 end
 
 --- Settings that concern runs.

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- /v1/signals/{token}: links made by ctx.signal_url. GET shows a page with one button (programs that look at the links of
--- a mail use nothing up by that), POST sends the signal, once. No other proof is asked for: the link is one.
+-- /v1/signals/{token}: links made by ctx.signal_url. GET shows a page with one button (programs that look at the links
+-- of a mail use nothing up by that), POST sends the signal, once. No other proof is asked for: the link is one.
 
 local core = require "flowhost.core"
 local problem = require "flowhost.api.problem"

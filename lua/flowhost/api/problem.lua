@@ -8,8 +8,10 @@ local json = core.json
 local M = {}
 
 local TITLES = {
-    [400] = "Bad Request", [403] = "Forbidden", [404] = "Not Found", [405] = "Method Not Allowed", [409] = "Conflict", [410] = "Gone",
-    [413] = "Payload Too Large", [422] = "Unprocessable Content", [429] = "Too Many Requests", [500] = "Internal Server Error",
+    [400] = "Bad Request", [403] = "Forbidden", [404] = "Not Found", [405] = "Method Not Allowed", [409] = "Conflict",
+    [410] = "Gone",
+    [413] = "Payload Too Large", [422] = "Unprocessable Content", [429] = "Too Many Requests",
+    [500] = "Internal Server Error",
     [502] = "Bad Gateway", [503] = "Service Unavailable", [504] = "Gateway Timeout", [507] = "Insufficient Storage",
 }
 
@@ -44,7 +46,10 @@ function M.send_run(request, run, flow_name)
     if err.code == "DISK_FULL" then
         headers = { "Retry-After", "5" }
     end
-    local status = run.status == "timed_out" and 504 or BY_CODE[err.code] or err.step and BY_CODE_OF_STEP[err.code] or 500
+    local status = BY_CODE[err.code] or err.step and BY_CODE_OF_STEP[err.code] or 500
+    if run.status == "timed_out" then
+        status = 504
+    end
     M.send(request, status, err.code, detail, {
         run = not run.was_refused and run.id or nil, step = err.step, instance = flow_name, headers = headers,
     })

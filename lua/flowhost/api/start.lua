@@ -39,8 +39,8 @@ end
 --- Whether the run of a caller has to stand in line: nil after 503 was sent to one who would wait.
 local function admit(request, is_async)
     if not is_async and admission.is_full() then
-        problem.send(request, 503, "BUSY", "the host works on as many runs as it may (max_running); come again, or send "
-            .. "Prefer: respond-async to be queued", { headers = { "Retry-After", "1" } })
+        problem.send(request, 503, "BUSY", "the host works on as many runs as it may (max_running); come again, or "
+            .. "send Prefer: respond-async to be queued", { headers = { "Retry-After", "1" } })
         return nil
     end
     return is_async and admission.must_queue()

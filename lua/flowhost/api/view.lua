@@ -133,9 +133,11 @@ end
 --- An entry of the journal as it stands there.
 function M.entry(seq, entry)
     return {
-        seq = seq, path = entry.path, kind = entry.kind, name = entry.name, line = entry.line ~= "" and entry.line or null,
+        seq = seq, path = entry.path, kind = entry.kind, name = entry.name,
+        line = entry.line ~= "" and entry.line or null,
         state = M.state(entry.state), attempts = entry.attempts, started_at = M.time(entry.started),
-        ended_at = M.time(entry.ended), arguments = entry.hash ~= "" and entry.hash or null, value = or_null(entry.value),
+        ended_at = M.time(entry.ended), arguments = entry.hash ~= "" and entry.hash or null,
+        value = or_null(entry.value),
         extra = or_null(entry.extra),
     }
 end

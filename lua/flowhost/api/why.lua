@@ -19,7 +19,8 @@ local M = {}
 remote.on("why", function(arguments, reply)
     local run = run_module.live[arguments.id]
     if not run then
-        return reply { limit = admission.max_running, queued = admission.queued < math.huge and admission.queued or nil }
+        local is_known = admission.queued < math.huge
+        return reply { limit = admission.max_running, queued = is_known and admission.queued or nil }
     end
     local list, due = parking.describe(run, true)
     reply { is_live = true, list = list, due = due, suspending = run.suspending and tostring(run.suspending),

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- ctx.component(name, input, { retry, timeout, once }): a reusable script as a step: components/NAME.lua of the run's release, or a C component
--- of the embedding program. Its own ctx calls are nested steps.
+-- ctx.component(name, input, { retry, timeout, once }): a reusable script as a step: components/NAME.lua of the run's
+-- release, or a C component of the embedding program. Its own ctx calls are nested steps.
 
 local core = require "flowhost.core"
 local effect = require "flowhost.engine.effect"

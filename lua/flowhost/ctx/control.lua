@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- ctx.stop(reason), ctx.break(reason): end the run now as `broken`. ctx.fail(code, message): end it as `failed`.
 -- No pcall catches either. ctx.suspend(code, reason): stops for a person; returns what `recover` passes as value.
--- ctx.defer(fn): what undoes a step, run in reverse order when the run fails or is cancelled. ctx.response(body, { status, headers }): answer the caller now; the run goes on.
+-- ctx.defer(fn): what undoes a step, run in reverse order when the run fails or is cancelled. ctx.response(body, {
+-- status, headers }): answer the caller now; the run goes on.
 
 local effect = require "flowhost.engine.effect"
 local error_object = require "flowhost.engine.error"

@@ -44,7 +44,10 @@ local function wait(name, o)
     o = check_options("wait", o, WAIT_OPTIONS)
     local schema = rawget(o, "schema")
     if schema ~= nil then
-        local problem = type(schema) ~= "table" and "it must be a table of fields" or fields.find_problem { body = schema }
+        local problem = "it must be a table of fields"
+        if type(schema) == "table" then
+            problem = fields.find_problem { body = schema }
+        end
         if problem then
             invalid("wait", "schema: " .. problem:gsub("^request%.body", "schema"))
         end

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Alarms: what has to be done to a run at some time, kept in the store. Timers of parked runs, and notes from run to run
--- that must not get lost: a child that has ended, a run that is to be cancelled, one that is no longer kept.
+-- Alarms: what has to be done to a run at some time, kept in the store. Timers of parked runs, and notes from run to
+-- run that must not get lost: a child that has ended, a run that is to be cancelled, one that is no longer kept.
 --
 --   key    partition of the run + due (u64 ms) + run + tag        value    [verb, arguments]
 --

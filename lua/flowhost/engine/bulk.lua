@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- The host's own flow "flowhost/bulk": recovers or cancels every run that a filter finds, page by page. It is a run as any
--- other: its progress is in its journal, a crash goes on with the page it was at, it can be watched and cancelled.
+-- The host's own flow "flowhost/bulk": recovers or cancels every run that a filter finds, page by page. It is a run as
+-- any other: its progress is in its journal, a crash goes on with the page it was at, it can be watched and cancelled.
 --
 --   input  { verb = "recover" | "cancel", filter = {...}, edits = {...} | reason }
 --   output { matched, changed, refused, problems = { { run, code, detail }, ... } }   the first 20 problems

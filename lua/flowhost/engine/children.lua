@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Runs that a run starts: `call` waits for the child's end, `start` does not.
 --
--- The child's id is reserved and recorded with the step's beginning, before the child is started: after a crash the same
--- child is found or started, never a second one. A child that ends leaves an alarm for its parent in the batch of its
--- end, so that the parent learns of it whatever dies in between. A child has the flow of its parent's release.
+-- The child's id is reserved and recorded with the step's beginning, before the child is started: after a crash the
+-- same child is found or started, never a second one. A child that ends leaves an alarm for its parent in the batch of
+-- its end, so that the parent learns of it whatever dies in between. A child has the flow of its parent's release.
 
 local core = require "flowhost.core"
 local alarms = require "flowhost.engine.alarms"

@@ -305,9 +305,9 @@ function M.fork(arguments, reply)
     end
     local id, bytes = run_module.reserve()
     local run = recover.fork(row, by_path, edits, { id = id, bytes = bytes })
-    audit.add(run, { actor = edits.actor or "admin", action = "fork", reason = edits.reason, before = { run = row.id }, after = {
-        from = edits.from, input = edits.input, steps = edits.steps, data = edits.data,
-        allow_effects = edits.allow_effects or false } })
+    audit.add(run, { actor = edits.actor or "admin", action = "fork", reason = edits.reason, before = { run = row.id },
+        after = { from = edits.from, input = edits.input, steps = edits.steps, data = edits.data,
+            allow_effects = edits.allow_effects or false } })
     run_module.adopt(run, code)
     local stop = watch_refusal(run, reply)
     fault "engine.fork"

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Effects: steps that take time. A fiber yields one; it is started, and what it brings is recorded and resumes the fiber.
+-- Effects: steps that take time. A fiber yields one; it is started, and what it brings is recorded and resumes the
+-- fiber.
 --
 --   act      leaves the process (a request, a C component): starts after output commit
 --   wait     stays inside (a sleep, a signal, a child run): its beginning is recorded ("o") with what it needs to go on
@@ -198,8 +199,8 @@ local function play_soon(run)
     token.owner = nil
 end
 
---- What comes while a fiber of the run is being resumed has to wait for its turn: branches go on one after the other, in
---- an order that a replay repeats.
+--- What comes while a fiber of the run is being resumed has to wait for its turn: branches go on one after the other,
+--- in an order that a replay repeats.
 local function on_done(fiber, effect, text, value)
     local run = fiber.run
     if effect.is_over or run.is_over then
@@ -436,8 +437,8 @@ local function drop(run, effect, is_aborted)
     end
 end
 
---- Undoes everything a run waits for. Its fibers are never resumed. `is_aborted`: what it has begun outside (child runs)
---- is ended as well.
+--- Undoes everything a run waits for. Its fibers are never resumed. `is_aborted`: what it has begun outside (child
+--- runs) is ended as well.
 function M.cancel_all(run, is_aborted)
     local effects = run.effects
     if effects then

@@ -4,9 +4,9 @@
 --
 --   all, map   wait for all their branches. When some raised, the error of the lowest branch is raised in the parent;
 --              the steps that failed in the others are remembered in `redo`, so that a recover runs all of them again.
---   any        ends with the first branch that succeeds; race with the first that ends. The winner is recorded ("k" with
---              its number), the others are ended where they wait. On replay these do again what they did until then, and
---              nothing new.
+--   any        ends with the first branch that succeeds; race with the first that ends. The winner is recorded ("k"
+--              with its number), the others are ended where they wait. On replay these do again what they did until
+--              then, and nothing new.
 
 local commit = require "flowhost.engine.commit"
 local effect_module = require "flowhost.engine.effect"

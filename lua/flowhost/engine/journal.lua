@@ -74,7 +74,8 @@ end
 
 M.GROUPS = { all = true, map = true, any = true, race = true }
 
---- The parts of a path to restart from. `branches[i]`: part i is the number of a branch ("2" in "4.2.1"), not of a step.
+--- The parts of a path to restart from. `branches[i]`: part i is the number of a branch ("2" in "4.2.1"), not of a
+--- step.
 local function restart_point(path, by_path)
     local from, prefix = { branches = {} }, nil
     for part in path:gmatch "[^.]+" do

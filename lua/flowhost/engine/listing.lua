@@ -43,9 +43,10 @@ local function id_at(ms)
     return system.u64(math.max(0, math.min(ms, 2 ^ 48 - 1))):sub(3)
 end
 
---- Returns run ids (bytes) and the last one looked at when there may be more; nil, code, detail when the store cannot be
---- read.
----@param filter { flow: string?, status: string?, tag: { name: string, value: string }?, since: number?, till: number? }
+--- Returns run ids (bytes) and the last one looked at when there may be more; nil, code, detail when the store cannot
+--- be read.
+---@param filter { flow: string?, status: string?, tag: { name: string, value: string }?, since: number?, till: number?
+---}
 ---@param after string?  run bytes of the page before
 function M.page(filter, limit, after)
     local table_id, prefix, says = plan_of(filter)
@@ -57,7 +58,8 @@ function M.page(filter, limit, after)
     after = after and prefix .. after
     while scanned < MAX_SCANNED do
         local want = math.min(limit, 500)
-        local keys, values, count = store.scan(table_id, { prefix = prefix, after = after, reverse = true, limit = want })
+        local range = { prefix = prefix, after = after, reverse = true, limit = want }
+        local keys, values, count = store.scan(table_id, range)
         if not keys then
             return nil, values, count
         end

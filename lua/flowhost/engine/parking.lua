@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Parking: a run that only waits, and for longer than `park_after`, loses its coroutines. What is left of it is its row
--- (status "waiting", with what it waits for), its journal and, when it waits for a time, an alarm. It is brought back by
--- a replay, in the order in which that was asked for, a few in a turn so that others get theirs.
+-- (status "waiting", with what it waits for), its journal and, when it waits for a time, an alarm. It is brought back
+-- by a replay, in the order in which that was asked for, a few in a turn so that others get theirs.
 --
 -- More than `hot_runs` runs in memory are parked before their time.
 
@@ -78,23 +78,27 @@ function M.consider(run)
     arm()
 end
 
+local function describe_one(effect)
+    local retries = effect.retries -- of a scope: the wait is not the step itself
+    local is_retry = effect.is_wait and (effect.last_error or retries)
+    return {
+        kind = is_retry and "retry" or effect.kind, step = effect.path or (retries and retries.path),
+        name = effect.name, ["until"] = effect.is_wait and effect.due or nil, started = effect.started,
+        child = effect.opened and effect.opened.child, attempt = retries and retries.attempts or effect.attempts,
+        error = effect.last_error and tostring(effect.last_error) or nil,
+    }
+end
+
 --- What the run waits for, each { kind, step, name, until (ms), ... }, and when the first of it is due (nil: no time).
 ---@param with_busy boolean?  also what is being done for it
 function M.describe(run, with_busy)
     local list, due = {}, nil
     for effect in pairs(run.effects or {}) do
-        if effect.is_wait then
-            due = effect.due and math.min(effect.due, due or effect.due) or due
+        if effect.is_wait and effect.due then
+            due = math.min(effect.due, due or effect.due)
         end
         if (effect.is_wait or with_busy) and not effect.is_guard then
-            local opened = effect.opened or {}
-            list[#list + 1] = {
-                kind = effect.is_wait and (effect.last_error or effect.retries) and "retry" or effect.kind,
-                step = effect.path or (effect.retries and effect.retries.path), name = effect.name,
-                ["until"] = effect.is_wait and effect.due or nil, child = opened.child, started = effect.started,
-                attempt = effect.retries and effect.retries.attempts or effect.attempts,
-                error = effect.last_error and tostring(effect.last_error) or nil,
-            }
+            list[#list + 1] = describe_one(effect)
         end
     end
     table.sort(list, function(a, b)
@@ -143,8 +147,8 @@ local function can_wait(run)
 end
 
 local function can_park(run)
-    return run.busy == 0 and can_wait(run) and not run.is_over and run.status == "running" and not run.suspending and not run.ready
-        and not run.is_in_flight and #run.durable_waiters == 0
+    local is_at_rest = run.busy == 0 and not run.ready and not run.is_in_flight and #run.durable_waiters == 0
+    return is_at_rest and not run.is_over and run.status == "running" and not run.suspending and can_wait(run)
 end
 
 --- Looks at those whose time has come.

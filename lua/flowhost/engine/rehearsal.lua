@@ -82,7 +82,8 @@ local function find_unasked(by_path, seen)
         local above = path:match "^(.*)%.[^.]*$"
         while above and is_step do -- below a step that is taken from the journal whole nothing is asked for
             local container = by_path[above]
-            if container and (container.state == "k" or container.state == "e") and not journal.GROUPS[container.kind] then
+            local has_ended = container and (container.state == "k" or container.state == "e")
+            if has_ended and not journal.GROUPS[container.kind] then
                 is_step = false
             end
             above = above:match "^(.*)%.[^.]*$"

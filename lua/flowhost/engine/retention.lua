@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Retention: runs that have ended are removed when they are older than their flow's retention.age (an alarm written with
--- their end) or when their flow has more than retention.count newer ones (looked at a while after runs have ended).
+-- Retention: runs that have ended are removed when they are older than their flow's retention.age (an alarm written
+-- with their end) or when their flow has more than retention.count newer ones (looked at a while after runs have
+-- ended).
 
 local core = require "flowhost.core"
 local alarms = require "flowhost.engine.alarms"

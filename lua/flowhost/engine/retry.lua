@@ -8,7 +8,8 @@
 --     factor  each wait is that many times the one before (2) · linear = true: base, 2 base, 3 base, ...
 --             fibonacci = true: base, base, 2 base, 3 base, 5 base, ...
 --     cap     longest wait in seconds (60)
---     jitter  true: a random part of the wait, so that many do not come back at the same time; a number from 0 to 1: that
+--     jitter  true: a random part of the wait, so that many do not come back at the same time; a number from 0 to 1:
+--     that
 --             share of it is random
 --     on      list of error codes or HTTP statuses that are tried again; default: those that say retryable
 --

@@ -12,9 +12,9 @@
 --   lua_us, commit_us   processor time of the flow, time waited for commits
 --   network_ms, wait_ms time of its requests and components; of its sleeps, signals, children (sums over branches)
 --   what most runs do not have (has_more says that one may): deadline (ms), alarm (due ms of its key in `alarms`),
---   waiting (what a parked run waits for), parent { run, step }, depth, tags, progress, forked_from { run, step }, stub,
---   ending { status, error, reason }, key (its Idempotency-Key), origin { id, created }: of the run whose random numbers
---   and times a fork repeats
+--   waiting (what a parked run waits for), parent { run, step }, depth, tags, progress, forked_from { run, step },
+--   stub, ending { status, error, reason }, key (its Idempotency-Key), origin { id, created }: of the run whose random
+--   numbers and times a fork repeats
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
@@ -105,7 +105,8 @@ end
 
 local NOTHING = {}
 
---- What else goes into the run's next batch: alarms, audit entries. M.also(run, "put", table, key, value), "del" likewise.
+--- What else goes into the run's next batch: alarms, audit entries. M.also(run, "put", table, key, value), "del"
+--- likewise.
 function M.also(run, operation, table_id, key, value)
     run.also = run.also or {}
     run.also[#run.also + 1] = { operation, table_id, key, value }

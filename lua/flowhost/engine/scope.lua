@@ -155,7 +155,7 @@ local function attempt(fiber, scope, fn, is_recorded, o)
             ok, result = false, expired_error(scope)
         end
     end
-    scope.extra = o.extra
+    scope.extra = is_recorded and o.input and { input = core.json.decode_stored(o.input) } or nil
     if fiber.parent and fiber.waits ~= waits then
         scope.extra = scope.extra or {}
         scope.extra.waited = true -- a replay lets others go on meanwhile, too
@@ -190,6 +190,38 @@ local NO_OPTIONS = {}
 ---@field is_once boolean?
 ---@field input string?      JSON, kept with the step
 
+--- What an earlier life has left of a step that is not over: attempt, when it has to be over.
+local function take_up(scope, entry, is_recorded)
+    local is_open = entry ~= nil and entry.state == "o"
+    scope.started = is_open and entry.started or timer.now_ms()
+    scope.attempts = entry and entry.attempts or 1
+    scope.is_open = is_open or not is_recorded
+    scope.due = is_open and type(entry.value) == "table" and entry.value.due or nil
+end
+
+local function begin_next_attempt(scope, is_recorded)
+    scope.attempts, scope.started, scope.prefix = scope.attempts + 1, timer.now_ms(), nil
+    scope.n, scope.logs, scope.rng, scope.is_open = 0, 0, nil, not is_recorded
+end
+
+--- Attempts until one succeeds or none follows.
+local function run_attempts(fiber, scope, fn, is_recorded, o)
+    while true do
+        local ok, value, text = attempt(fiber, scope, fn, is_recorded, o)
+        if ok then
+            step.record(fiber, scope, "k", text, value)
+            fiber.spare_scope = scope
+            return value
+        elseif fiber.expired or not retry.is_due(o.policy, scope.attempts, value) then
+            step.record_error(fiber, scope, value)
+            fiber.spare_scope = scope
+            error(value, 0)
+        end
+        try_later(fiber, scope, o.policy, value)
+        begin_next_attempt(scope, is_recorded)
+    end
+end
+
 --- Runs fn() as a step: recorded once it has ended, its own steps nested below.
 ---@param o flowhost.ScopeOptions?
 function M.run(kind, name, arguments, fn, o)
@@ -207,30 +239,13 @@ function M.run(kind, name, arguments, fn, o)
         effect_module.refuse_unknown(path, kind, name)
     end
     local scope = enter(fiber, path, kind, name, hash, is_recorded and step.find_line() or "")
-    scope.started = state == "o" and entry.started or timer.now_ms()
-    scope.attempts = entry and entry.attempts or 1
     scope.timeout_ms = o.timeout_ms
-    scope.is_open = state == "o" or not is_recorded
-    scope.due = state == "o" and type(entry.value) == "table" and entry.value.due or nil
+    take_up(scope, entry, is_recorded)
     if state == "t" then
         wait_for_retry(entry.value.due, scope)
-        scope.attempts, scope.started = scope.attempts + 1, timer.now_ms()
+        begin_next_attempt(scope, is_recorded)
     end
-    while true do
-        local ok, value, text = attempt(fiber, scope, fn, is_recorded, o)
-        if ok then
-            step.record(fiber, scope, "k", text, value)
-            fiber.spare_scope = scope
-            return value
-        elseif fiber.expired or not retry.is_due(o.policy, scope.attempts, value) then
-            step.record_error(fiber, scope, value)
-            fiber.spare_scope = scope
-            error(value, 0)
-        end
-        try_later(fiber, scope, o.policy, value)
-        scope.attempts, scope.started, scope.prefix = scope.attempts + 1, timer.now_ms(), nil
-        scope.n, scope.logs, scope.rng, scope.is_open = 0, 0, nil, not is_recorded
-    end
+    return run_attempts(fiber, scope, fn, is_recorded, o)
 end
 
 return M

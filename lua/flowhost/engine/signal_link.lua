@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Links that send a signal once: BASE/v1/signals/TOKEN. A token is base64url(JSON) "." base64url(code): the JSON names
--- run, signal, time until which it holds, data, and a random id by which a second use is known; the code is keyed with a
--- secret of the data folder, so nobody can make or change one. Who has the link may use it: treat it as a password.
+-- run, signal, time until which it holds, data, and a random id by which a second use is known; the code is keyed with
+-- a secret of the data folder, so nobody can make or change one. Who has the link may use it: treat it as a password.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Signals: named data sent to a run. They are entries of its journal (kind "signal", path "~N"), so they are durable
--- before they are acknowledged, in order, and there for a wait that comes later. An id makes sending one twice harmless.
+-- before they are acknowledged, in order, and there for a wait that comes later. An id makes sending one twice
+-- harmless.
 --
 -- A wait takes the oldest signal of its name that no other wait has taken and that fits its schema; its own entry says
 -- which it was.

@@ -5,8 +5,8 @@
 --   recorded, different                       -> the run is suspended as DIVERGED
 --   not recorded                              -> performed, recorded, result returned
 --
--- Here: numbering, looking up, recording, and steps that are made at once (`value`). What takes time lies in effect.lua,
--- functions of the flow whose own steps are nested below a step in scope.lua.
+-- Here: numbering, looking up, recording, and steps that are made at once (`value`). What takes time lies in
+-- effect.lua, functions of the flow whose own steps are nested below a step in scope.lua.
 --
 -- A *step* as the functions here take it is a table with path, kind, name, hash, line, started (ms), attempts, extra.
 

@@ -6,6 +6,10 @@ local M = {}
 local UNITS = { s = 1, m = 60, h = 3600, d = 86400 }
 local MAX_AGE_S, MAX_COUNT = 1e10, 1e9
 
+local function is_count(value)
+    return type(value) == "number" and value >= 0 and value <= MAX_COUNT and value == math.floor(value)
+end
+
 --- Seconds of an age; nil when it is none.
 function M.parse_age(age)
     if type(age) == "string" then
@@ -28,7 +32,7 @@ function M.parse(retention)
     local age, count = retention.age and M.parse_age(retention.age), retention.count
     if retention.age ~= nil and not age then
         return nil, "retention.age must be a number of seconds above 0 or a text such as \"30d\", \"12h\""
-    elseif count ~= nil and (type(count) ~= "number" or count < 0 or count > MAX_COUNT or count ~= math.floor(count)) then
+    elseif count ~= nil and not is_count(count) then
         return nil, "retention.count must be a whole number"
     end
     return { age_ms = age and math.ceil(age * 1000), count = count }
