@@ -357,6 +357,8 @@ class Complete(unittest.TestCase):
         self.assertEqual([row for row in rows if f"| `{row[0]}` | {row[1]} | {row[2]} |" not in table], [])
         self.assertEqual(sorted(re.findall(r"^\| `(\w+)` \| (?:`[^`]+`|none) \| \w+ \|", table, re.M)),
                          sorted(name for name, _, _ in rows))
+        man = read("docs/flowhost.1")
+        self.assertEqual([name for name, _, _ in rows if not re.search(rf"^\.It {name}$", man, re.M)], [])
 
     def test_error_codes(self):
         codes = re.findall(r'X\(FH_E_\w+, -\d+, "(\w+)"', read("core/base/error.h"))

@@ -47,7 +47,7 @@ function M.replay(request, captures)
     for _, one in ipairs(report.items) do
         one.state = view.state(one.state)
     end
-    runs.send(request, 200, { run = captures.id, items = json.array(report.items),
+    runs.send(request, 200, { run = row.id, items = json.array(report.items),
         divergence = report.divergence or json.null, ["end"] = report["end"], error = report.error or json.null })
 end
 

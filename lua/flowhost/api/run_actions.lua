@@ -154,7 +154,7 @@ function M.signal(request, captures, _, _, body)
         return problem.send(request, 422, "KEY_TOO_LONG", ("an Idempotency-Key has at most %d bytes"):format(MAX_KEY))
     end
     relay(request, bytes, "signal", { name = name, data = data, key = key }, function(result)
-        runs.send(request, 202, { run = captures.id, signal = name, repeated = result.is_repeated })
+        runs.send(request, 202, { run = system.id_text(bytes), signal = name, repeated = result.is_repeated })
     end)
 end
 

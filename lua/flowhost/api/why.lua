@@ -132,14 +132,15 @@ function M.get(request, captures)
     if not bytes then
         return runs.find_row(request, captures.id)
     end
-    remote.call(remote.owner(bytes), "why", { id = captures.id }, function(facts)
+    local id = system.id_text(bytes)
+    remote.call(remote.owner(bytes), "why", { id = id }, function(facts)
         local row, code, detail = rows.read(bytes)
         if not row and facts.is_live then
-            row = { id = captures.id, flow = facts.flow, status = facts.status }
+            row = { id = id, flow = facts.flow, status = facts.status }
         elseif code then
-            return problem.send(request, 500, code, detail, { run = captures.id })
+            return problem.send(request, 500, code, detail, { run = id })
         elseif not row then
-            return problem.send(request, 404, "NO_RUN", ("no run %s"):format(captures.id))
+            return problem.send(request, 404, "NO_RUN", ("no run %s"):format(id))
         end
         answer(request, row, facts)
     end)

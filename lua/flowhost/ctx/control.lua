@@ -133,13 +133,27 @@ local function suspend(code, reason)
     end
 end
 
+--- The step or component that the fiber is in: its function does not run again once it has ended, so that after a
+--- restart nobody would know what it has deferred.
+local function find_container(scope)
+    while scope and not scope.kind do
+        scope = scope.parent
+    end
+    return scope
+end
+
 local function defer(fn)
     if type(fn) ~= "function" then
         error_object.raise("INVALID", "ctx.defer: a function is expected")
     end
-    local run = step.current_fiber("defer").run
+    local fiber = step.current_fiber "defer"
+    local run = fiber.run
+    local container = not run.is_undoing and find_container(fiber.scope)
     if run.is_undoing then
         error_object.raise("INVALID", "ctx.defer: a compensation cannot have one of its own")
+    elseif container then
+        error_object.raise("INVALID", ("ctx.defer: call it behind the %s '%s', not in it, where it would be forgotten "
+            .. "after a restart"):format(container.kind, container.name))
     end
     step.value("defer", "", function() end)
     run_module.defer(run, fn)

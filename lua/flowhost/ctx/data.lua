@@ -2,8 +2,13 @@
 -- ctx.data.store(key, value), ctx.data.load(key): values shared by the whole run, part of its journal. What a load saw
 -- is recorded, so that branches that race for a key replay as they happened. An unknown key loads as nil.
 
+local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
 local step = require "flowhost.engine.step"
+
+local json = core.json
+
+local WRITES = { ["data.store"] = true, ["data.edit"] = true }
 
 local function check_key(verb, key)
     if type(key) ~= "string" then
@@ -11,37 +16,46 @@ local function check_key(verb, key)
     end
 end
 
---- The data of a run: values, and for those that a recover has edited the place of the edit in the journal: what was
---- stored before it does not count any more.
+local function set(data, key, value)
+    if value == json.null then
+        value = nil
+    end
+    data[key] = value
+end
+
+--- The data of a run. Of one that was brought back: what its journal says in the end, for what was stored in a step that
+--- is over is not stored again by a replay.
 local function data_of(run)
     if run.data then
         return run.data
     end
-    run.data, run.data_edits = {}, {}
-    local edits = {}
+    local data, writes = {}, {}
     for _, entry in pairs(run.journal or {}) do
-        edits[#edits + 1] = entry.kind == "data.edit" and entry or nil
+        writes[#writes + 1] = WRITES[entry.kind] and entry or nil
     end
-    table.sort(edits, function(a, b)
+    table.sort(writes, function(a, b)
         return a.order < b.order
     end)
-    for _, entry in ipairs(edits) do
-        for key, value in pairs(entry.value) do
-            run.data[key], run.data_edits[key] = value, entry.order
+    for _, entry in ipairs(writes) do
+        if entry.kind == "data.store" then
+            set(data, entry.name, entry.value)
+        else
+            for key, value in pairs(entry.value) do
+                set(data, key, value)
+            end
         end
     end
-    return run.data
+    run.data = data
+    return data
 end
 
 local function store(key, value)
     check_key("store", key)
-    local run = step.current_fiber("data").run
-    local data = data_of(run)
+    local data = data_of(step.current_fiber("data").run)
     local stored, entry = step.value("data.store", key, function()
         return value
     end)
-    local edited = run.data_edits[key]
-    if not edited or not entry or entry.order > edited then
+    if not entry then
         data[key] = stored
     end
 end

@@ -249,11 +249,16 @@ end
 
 local STANDING = { suspended = true, queued = true }
 
+--- A run whose compensations run, or wait for a person, ends by itself when they are done.
+local function refuse_ending(run, reply)
+    reply(conflict({ id = run.id, status = "being ended (" .. run.ending.status .. ")" },
+        "running, waiting, queued or suspended"))
+end
+
 function M.cancel(arguments, reply)
     local run = run_module.live[arguments.id]
     if run and run.ending then
-        return reply(conflict({ id = run.id, status = "being ended (" .. run.ending.status .. ")" },
-            "running, waiting, queued or suspended"))
+        return refuse_ending(run, reply)
     elseif run and (run.is_over or run.is_touched) then
         return after_close(run, function()
             M.cancel(arguments, reply)
@@ -273,6 +278,8 @@ function M.cancel(arguments, reply)
         end)
     elseif not STANDING[row.status] then
         return reply(conflict(row, "running, waiting, queued or suspended"))
+    elseif row.ending then
+        return refuse_ending(row, reply)
     end
     local code = catalog.find_code(row) or { files = {}, on_error = "suspend" }
     cancel(run_module.load(row, code) or run_module.load_broken(row), arguments, reply, true)

@@ -57,6 +57,36 @@ describe("ctx", function()
     end)
 end)
 
+describe("ctx.data", function()
+    it("stored in steps, components and branches is there after a replay", function()
+        for _, seconds in ipairs { 1, 100 } do -- in memory, parked
+            local w = new([[
+                ctx.data.store("gone", 1)
+                ctx.step("s", function()
+                    ctx.data.store("a", 1)
+                    ctx.all { function() ctx.data.store("b", false) end }
+                end)
+                ctx.component "c"
+                pcall(ctx.step, "fails", function() ctx.data.store("a", 2) error "no" end)
+                ctx.data.store("gone", nil)
+                ctx.sleep(input)
+                local list = {}
+                for i, key in ipairs { "a", "b", "c", "gone" } do
+                    list[i] = tostring(ctx.data.load(key))
+                end
+                return list
+            ]], { settings = { park_after = "5" } })
+            w.options.files["components/c.lua"] = "return function(ctx) ctx.data.store('c', { 3 }) end"
+            w = w:crash()
+            w:start("a", seconds)
+            w:settle()
+            local output = w:run().output
+            assert.same({ "2", "false", "nil" }, { output[1], output[2], output[4] })
+            assert.matches("^table", output[3])
+        end
+    end)
+end)
+
 describe("options that a verb does not know", function()
     it("are refused, with the option's own name", function()
         assert.same({

@@ -275,7 +275,16 @@ describe("why", function()
             local said = why(w)
             assert.matches(sentence, said.sentence)
         end
-        local w = new [[ return 1 ]]
+        local w = new [[ ctx.sleep(9) ]]
+        w:start "a"
+        rest(w)
+        local id = w:ids()[1]
+        local said = why(w, id:lower())
+        assert.same({ id, "sleep" }, { said.run, said.kind })
+        local sent = w:request("POST", "/v1/runs/" .. id:lower() .. "/signal/x")
+        rest(w)
+        assert.equal(id, sent:json().run)
+        assert.equal(id, get(w, "/v1/runs/" .. id:lower() .. "/replay").run)
         assert.equal(404, w:request("GET", "/v1/runs/" .. ("0"):rep(26) .. "/why").status)
         assert.equal(404, w:request("GET", "/v1/runs/x/why").status)
     end)

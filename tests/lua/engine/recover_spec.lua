@@ -444,6 +444,39 @@ describe("compensations", function()
         assert.equal(0, #w.calls)
     end)
 
+    it("are refused in steps and components, which a replay does not run again", function()
+        local text = [[
+            local function code(fn, ...)
+                local ok, err = pcall(fn, ...)
+                return not ok and err.code
+            end
+            local function defer() ctx.defer(function() end) end
+            return { code(ctx.step, "s", defer), code(ctx.component, "c"),
+                code(ctx.step, "t", function() ctx.all { defer } end), code(ctx.all, { defer }) }
+        ]]
+        local w = world.new { files = { ["a.lua"] = flow(text),
+            ["components/c.lua"] = "return function(ctx) ctx.defer(function() end) end" } }
+        w:play "a"
+        assert.same({ "INVALID", "INVALID", "INVALID", false }, w:run().output)
+        assert.matches("call it behind the step 's', not in it", w:entries()["1"].value.message, 1, true)
+    end)
+
+    it("one may wait for a person; then the run ends as it was to", function()
+        local w = new [[
+            ctx.defer(function() ctx.data.store("how", ctx.suspend("BY_HAND", "undo it by hand")) end)
+            ctx.fail("NO", "no")
+        ]]
+        w:play "a"
+        assert.same({ "suspended", "BY_HAND" }, { w:run().status, w:run().error.code })
+        local refused = post(w, "cancel")
+        assert.equal(409, refused.status)
+        assert.matches("is being ended (failed)", refused:json().detail, 1, true)
+        w = w:crash()
+        assert.equal(202, post(w, "recover", { value = "done" }).status)
+        assert.same({ "failed", "NO" }, { w:run().status, w:run().error.code })
+        assert.equal("done", w:entries()["undo.1.2"].value)
+    end)
+
     it("one that fails is told and keeps the others from nothing", function()
         local w = new [[
             ctx.defer(function() ctx.request { url = "http://u/undo", json = 1 } end)
