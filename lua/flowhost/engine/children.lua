@@ -74,9 +74,12 @@ end
 
 --- Waits for the end of a child in memory. One that writes nothing is heard of in no other way.
 local function wait_in_memory(current)
+    local own = current.own
     local function on_end(child, early_answer)
         if early_answer then
             child.waiters[#child.waiters + 1] = on_end
+        elseif current.own ~= own then
+            return -- another attempt has another child
         elseif child.was_refused or child.has_commit_failed or run_module.is_unwritten(child) then
             tell(child, current.done)
         elseif rows.TERMINAL[child.status] then
@@ -98,19 +101,22 @@ end
 local function act_call(flow, input)
     return function(current, done)
         local parent = current.fiber.run
-        current.own, current.done = own_of(current, flow, input), done
+        local own = own_of(current, flow, input)
+        current.own, current.done = own, done
         parent.calls = parent.calls or {}
-        parent.calls[current.own.id] = current
+        parent.calls[own.id] = current
         local stop = timeout_of(current)
         local is_told, child = look(current)
         if not is_told and not child then
-            child = start(parent, current.own, true, wait_in_memory(current))
+            child = start(parent, own, true, wait_in_memory(current))
         elseif not is_told and child.waiters then
             child.waiters[#child.waiters + 1] = wait_in_memory(current)
         end
         current.keeps_in_memory = not is_told and child.waiters and run_module.is_unwritten(child)
         return function()
-            parent.calls[current.own.id] = nil
+            if parent.calls then
+                parent.calls[own.id] = nil
+            end
             if stop then
                 stop()
             end

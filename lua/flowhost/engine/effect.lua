@@ -127,9 +127,19 @@ function M.random_fraction()
     return ((a * 256 + b) * 256 + c) / 2 ^ 24
 end
 
+--- What an attempt has left behind (a timer, a place in a list) goes with its end.
+local function clean_up(effect)
+    local cancel = effect.cancel
+    effect.cancel = nil
+    if cancel then
+        cancel()
+    end
+end
+
 --- Takes what an effect brought: records it. false when it is tried again.
 local function take(fiber, effect, text, value)
     local run = fiber.run
+    clean_up(effect)
     if text == nil and retry.is_due(effect.policy, effect.attempts, value) then
         try_later(fiber, effect, value)
         return false
@@ -215,10 +225,27 @@ local function on_done(fiber, effect, text, value)
     run.guarded(run, finish, fiber, effect, text, value)
 end
 
---- Starts an attempt. What a former attempt still brings is not heard.
+--- Calls the effect's act. An attempt brings one result: what comes after it is not heard.
+local function call_act(fiber, effect)
+    local attempt, has_ended = effect.attempts, false
+    token.owner = fiber.run
+    local cancel = effect.act(effect, function(text, value)
+        if not has_ended and effect.attempts == attempt then
+            has_ended = true
+            on_done(fiber, effect, text, value)
+        end
+    end)
+    token.owner = nil
+    if not has_ended then
+        effect.cancel = cancel
+    elseif cancel then
+        cancel()
+    end
+end
+
+--- Starts an attempt.
 function begin_act(fiber, effect)
     local run = fiber.run
-    local attempt = effect.attempts
     commit.when_durable(run, function()
         if effect.is_over or run.is_over then
             return
@@ -227,13 +254,7 @@ function begin_act(fiber, effect)
         if effect.is_once then
             fault "engine.once"
         end
-        token.owner = run
-        effect.cancel = effect.act(effect, function(text, value)
-            if effect.attempts == attempt then
-                on_done(fiber, effect, text, value)
-            end
-        end)
-        token.owner = nil
+        call_act(fiber, effect)
     end)
 end
 
@@ -394,11 +415,7 @@ local function begin_wait(fiber, effect)
         return
     end
     commit.flush(run)
-    token.owner = run
-    effect.cancel = effect.act(effect, function(text, value)
-        on_done(fiber, effect, text, value)
-    end)
-    token.owner = nil
+    call_act(fiber, effect)
 end
 
 --- Waits for something inside the host, be it for years.

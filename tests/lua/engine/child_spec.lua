@@ -112,6 +112,35 @@ describe("ctx.call", function()
         assert.equal("cancelled", run_of(w, "b").status)
     end)
 
+    it("is tried again once for each end of a child, and each attempt has its own time", function()
+        local w = new([[ local ok, e = pcall(ctx.call, "b", 1, { retry = { max = 2, base = 1, on = { "NO" } } })
+            return e.code ]], [[ error { code = "NO", message = "no" } ]], nil, nil, 'on_error = "fail"')
+        w:play "a"
+        assert.equal("NO", run_of(w, "a").output)
+        assert.equal(4, #w:ids())
+        local states = {}
+        for _, entry in ipairs(select(2, w:entries(run_of(w, "a").id))) do
+            states[#states + 1] = entry.state
+        end
+        assert.equal("ototoe", table.concat(states))
+        for _, durable in ipairs { "always", "never" } do
+            w = new([[ local began = ctx.now()
+                local ok, e = pcall(ctx.call, "b", 1, { timeout = 60, retry = { max = 1, base = 10 } })
+                return { e.code, ctx.now() - began } ]], [[ if input == 1 then ctx.wait "x" end ]], nil, nil,
+                ('durable = "%s"'):format(durable))
+            w:play "a"
+            assert.same({ "TIMEOUT", 130 }, run_of(w, "a").output)
+        end
+        w = new([[ return ctx.call("b", nil, { timeout = 60 }) ]], [[ return 7 ]])
+        w:start "a"
+        for _ = 1, 10 do
+            rest(w)
+            w:advance(100)
+        end
+        assert.equal(7, run_of(w, "a").output)
+        assert.is_nil(w:next_timer())
+    end)
+
     it("may call itself, but not for ever; unknown flows and wrong input are errors", function()
         local w = new([[ if input > 0 then return ctx.call("a", input - 1) + 1 end return 0 ]], "")
         local request = w:play("a", 20)
