@@ -12,6 +12,7 @@ local commit = require "flowhost.engine.commit"
 local effect = require "flowhost.engine.effect"
 local error_object = require "flowhost.engine.error"
 local parking = require "flowhost.engine.parking"
+local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
 
@@ -89,6 +90,16 @@ local function wait_in_memory(current)
     return on_end
 end
 
+--- After a restart with another number of shards: a child that never came to be started gets an id of this shard, for
+--- it would be looked for where its id belongs.
+local function renew(current)
+    local bytes = system.id_bytes(current.opened.child)
+    local row, code = rows.read(bytes)
+    if not row and not code and remote.owner(bytes) ~= system.shard then
+        return { child = run_module.reserve(), due = current.opened.due }
+    end
+end
+
 local function timeout_of(current)
     local own = current.own
     return current.due and effect.at(current.fiber.run, current.due, function()
@@ -143,6 +154,7 @@ function M.call(parent, flow, input, input_json, o)
         open = function(_, _)
             return { child = run_module.reserve(), due = o.timeout_ms and core.timer.now_ms() + o.timeout_ms }
         end,
+        renew = renew,
         act = act_call(flow, input), abort = abort_call, on_held = function(current)
             -- a branch that has lost: it may have died before its child was told
             local run = current.fiber.run
@@ -161,6 +173,7 @@ function M.start(parent, flow, input, input_json)
         open = function()
             return { child = run_module.reserve() }
         end,
+        renew = renew,
         act = function(current, done)
             current.keeps_in_memory = true -- no alarm tells that the child is stored
             local own = own_of(current, flow, input)

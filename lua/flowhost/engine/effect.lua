@@ -371,6 +371,7 @@ end
 ---@class flowhost.Wait
 ---@field open fun(fiber: table, path: string): table  what "o" records: due (ms) and what else is needed to go on
 ---@field act fun(effect: table, done: function): function?  begins to wait; effect.opened is what `open` gave
+---@field renew fun(effect: table): table?  what "o" is to record instead of what an earlier life has recorded
 ---@field is_outside boolean?  it begins something outside of the run, so after output commit
 ---@field policy table?
 ---@field input string?
@@ -402,6 +403,11 @@ local function begin_wait(fiber, effect)
     if entry then
         effect.opened = type(entry.value) == "table" and entry.value or { due = tonumber(entry.value) }
         effect.started, effect.due = entry.started, effect.opened.due
+        local renewed = effect.wait.renew and effect.wait.renew(effect)
+        if renewed then
+            effect.opened = renewed
+            step.record_open(fiber, effect, json.encode_stored(renewed))
+        end
     else
         effect.started = timer.now_ms()
         record_open(fiber, effect, effect.wait)

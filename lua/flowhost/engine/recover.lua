@@ -285,7 +285,8 @@ end
 
 --- A step that waits for a child of the other run begins anew; so does one whose outcome is unknown.
 local function is_kept(entry)
-    return not (entry.kind == "call" and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
+    local is_childs = entry.kind == "call" or entry.kind == "start"
+    return not (is_childs and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
 end
 
 --- The run that a fork begins as: a copy of the journal in force, cut at `from`, with the edits. Not started, not

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- ctx.call and ctx.start.
+local fake_store = require "flowhost.testing.fake_store"
 local world = require "support.world"
 
 local flow = world.flow
@@ -198,5 +199,30 @@ describe("ctx.start", function()
             again:settle()
             assert.equal("succeeded", run_of(again, "a").status, "batch " .. count)
         end
+    end)
+end)
+
+describe("with another number of shards after a restart", function()
+    it("a child that was not started yet is one of its parent's shard", function()
+        local w = new([[ return { ctx.call("b", 1), #ctx.start("b", 2) } ]], [[ ctx.sleep(1) return input ]])
+        for _ = 1, 6 do
+            w:start "a"
+        end
+        w:commit()
+        local shards = world.shards(3, { files = w.options.files, store = fake_store.new(w.store.log, w:applied()) })
+        shards[0]:commit()
+        local taken = 0
+        for i = 0, 2 do
+            for _, run in pairs(shards[i]:module("flowhost.engine.run").live) do
+                taken = taken + 1
+                assert.equal(i, w.core.system.partition(run.bytes) % 3)
+            end
+        end
+        assert.equal(12, taken)
+        shards[0]:settle()
+        for _, id in ipairs(shards[0]:ids()) do
+            assert.equal("succeeded", shards[0]:run(id).status)
+        end
+        assert.equal(18, #shards[0]:ids())
     end)
 end)
