@@ -107,9 +107,7 @@ function M.wait_for_retry(fiber, effect, due, err)
     effect.due, effect.last_error = due, err
     set_waiting(run, effect, true)
     effect.cancel = at(run, due, function()
-        if run.status == "waiting" then
-            parking.unpark(run)
-        end
+        parking.stay(run)
         effect.attempts = effect.attempts + 1
         effect.due, effect.started, effect.cancel = nil, timer.now_ms(), nil
         if effect.reopen then
@@ -140,6 +138,7 @@ end
 local function take(fiber, effect, text, value)
     local run = fiber.run
     clean_up(effect)
+    parking.stay(run)
     if text == nil and retry.is_due(effect.policy, effect.attempts, value) then
         try_later(fiber, effect, value)
         return false
@@ -152,9 +151,7 @@ local function take(fiber, effect, text, value)
     else
         run.network_ms = run.network_ms + took
     end
-    if run.status == "waiting" then
-        parking.unpark(run)
-    elseif effect.keeps_in_memory then
+    if effect.keeps_in_memory then
         parking.consider(run)
     end
     fault "engine.effect.done"
@@ -494,6 +491,7 @@ end
 --- Ends what a fiber waits for with an error, on record. The fiber goes on with it.
 function M.interrupt(fiber, err)
     local run, waiting = fiber.run, fiber.waiting
+    parking.stay(run)
     M.drop_waiting(fiber)
     waiting.is_over = true
     if waiting.path then
