@@ -12,6 +12,7 @@ local commit = require "flowhost.engine.commit"
 local effect = require "flowhost.engine.effect"
 local error_object = require "flowhost.engine.error"
 local parking = require "flowhost.engine.parking"
+local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
 
@@ -74,9 +75,12 @@ end
 
 --- Waits for the end of a child in memory. One that writes nothing is heard of in no other way.
 local function wait_in_memory(current)
+    local own = current.own
     local function on_end(child, early_answer)
         if early_answer then
             child.waiters[#child.waiters + 1] = on_end
+        elseif current.own ~= own then
+            return -- another attempt has another child
         elseif child.was_refused or child.has_commit_failed or run_module.is_unwritten(child) then
             tell(child, current.done)
         elseif rows.TERMINAL[child.status] then
@@ -84,6 +88,16 @@ local function wait_in_memory(current)
         end
     end
     return on_end
+end
+
+--- After a restart with another number of shards: a child that never came to be started gets an id of this shard, for
+--- it would be looked for where its id belongs.
+local function renew(current)
+    local bytes = system.id_bytes(current.opened.child)
+    local row, code = rows.read(bytes)
+    if not row and not code and remote.owner(bytes) ~= system.shard then
+        return { child = run_module.reserve(), due = current.opened.due }
+    end
 end
 
 local function timeout_of(current)
@@ -98,19 +112,22 @@ end
 local function act_call(flow, input)
     return function(current, done)
         local parent = current.fiber.run
-        current.own, current.done = own_of(current, flow, input), done
+        local own = own_of(current, flow, input)
+        current.own, current.done = own, done
         parent.calls = parent.calls or {}
-        parent.calls[current.own.id] = current
+        parent.calls[own.id] = current
         local stop = timeout_of(current)
         local is_told, child = look(current)
         if not is_told and not child then
-            child = start(parent, current.own, true, wait_in_memory(current))
+            child = start(parent, own, true, wait_in_memory(current))
         elseif not is_told and child.waiters then
             child.waiters[#child.waiters + 1] = wait_in_memory(current)
         end
         current.keeps_in_memory = not is_told and child.waiters and run_module.is_unwritten(child)
         return function()
-            parent.calls[current.own.id] = nil
+            if parent.calls then
+                parent.calls[own.id] = nil
+            end
             if stop then
                 stop()
             end
@@ -137,6 +154,7 @@ function M.call(parent, flow, input, input_json, o)
         open = function(_, _)
             return { child = run_module.reserve(), due = o.timeout_ms and core.timer.now_ms() + o.timeout_ms }
         end,
+        renew = renew,
         act = act_call(flow, input), abort = abort_call, on_held = function(current)
             -- a branch that has lost: it may have died before its child was told
             local run = current.fiber.run
@@ -155,6 +173,7 @@ function M.start(parent, flow, input, input_json)
         open = function()
             return { child = run_module.reserve() }
         end,
+        renew = renew,
         act = function(current, done)
             current.keeps_in_memory = true -- no alarm tells that the child is stored
             local own = own_of(current, flow, input)

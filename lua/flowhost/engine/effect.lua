@@ -108,9 +108,7 @@ function M.wait_for_retry(fiber, effect, due, err)
     effect.due, effect.last_error = due, err
     set_waiting(run, effect, true)
     effect.cancel = at(run, due, function()
-        if run.status == "waiting" then
-            parking.unpark(run)
-        end
+        parking.stay(run)
         effect.attempts = effect.attempts + 1
         effect.due, effect.started, effect.cancel = nil, timer.now_ms(), nil
         if effect.reopen then
@@ -128,9 +126,20 @@ function M.random_fraction()
     return ((a * 256 + b) * 256 + c) / 2 ^ 24
 end
 
+--- What an attempt has left behind (a timer, a place in a list) goes with its end.
+local function clean_up(effect)
+    local cancel = effect.cancel
+    effect.cancel = nil
+    if cancel then
+        cancel()
+    end
+end
+
 --- Takes what an effect brought: records it. false when it is tried again.
 local function take(fiber, effect, text, value)
     local run = fiber.run
+    clean_up(effect)
+    parking.stay(run)
     if text == nil and retry.is_due(effect.policy, effect.attempts, value) then
         try_later(fiber, effect, value)
         return false
@@ -143,9 +152,7 @@ local function take(fiber, effect, text, value)
     else
         run.network_ms = run.network_ms + took
     end
-    if run.status == "waiting" then
-        parking.unpark(run)
-    elseif effect.keeps_in_memory then
+    if effect.keeps_in_memory then
         parking.consider(run)
     end
     fault "engine.effect.done"
@@ -216,10 +223,27 @@ local function on_done(fiber, effect, text, value)
     run.guarded(run, finish, fiber, effect, text, value)
 end
 
---- Starts an attempt. What a former attempt still brings is not heard.
+--- Calls the effect's act. An attempt brings one result: what comes after it is not heard.
+local function call_act(fiber, effect)
+    local attempt, has_ended = effect.attempts, false
+    token.owner = fiber.run
+    local cancel = effect.act(effect, function(text, value)
+        if not has_ended and effect.attempts == attempt then
+            has_ended = true
+            on_done(fiber, effect, text, value)
+        end
+    end)
+    token.owner = nil
+    if not has_ended then
+        effect.cancel = cancel
+    elseif cancel then
+        cancel()
+    end
+end
+
+--- Starts an attempt.
 function begin_act(fiber, effect)
     local run = fiber.run
-    local attempt = effect.attempts
     commit.when_durable(run, function()
         if effect.is_over or run.is_over then
             return
@@ -228,13 +252,7 @@ function begin_act(fiber, effect)
         if effect.is_once then
             fault "engine.once"
         end
-        token.owner = run
-        effect.cancel = effect.act(effect, function(text, value)
-            if effect.attempts == attempt then
-                on_done(fiber, effect, text, value)
-            end
-        end)
-        token.owner = nil
+        call_act(fiber, effect)
     end)
 end
 
@@ -351,6 +369,7 @@ end
 ---@class flowhost.Wait
 ---@field open fun(fiber: table, path: string): table  what "o" records: due (ms) and what else is needed to go on
 ---@field act fun(effect: table, done: function): function?  begins to wait; effect.opened is what `open` gave
+---@field renew fun(effect: table): table?  what "o" is to record instead of what an earlier life has recorded
 ---@field is_outside boolean?  it begins something outside of the run, so after output commit
 ---@field policy table?
 ---@field input string?
@@ -382,6 +401,11 @@ local function begin_wait(fiber, effect)
     if entry then
         effect.opened = type(entry.value) == "table" and entry.value or { due = tonumber(entry.value) }
         effect.started, effect.due = entry.started, effect.opened.due
+        local renewed = effect.wait.renew and effect.wait.renew(effect)
+        if renewed then
+            effect.opened = renewed
+            step.record_open(fiber, effect, json.encode_stored(renewed))
+        end
     else
         effect.started = timer.now_ms()
         record_open(fiber, effect, effect.wait)
@@ -395,11 +419,7 @@ local function begin_wait(fiber, effect)
         return
     end
     commit.flush(run)
-    token.owner = run
-    effect.cancel = effect.act(effect, function(text, value)
-        on_done(fiber, effect, text, value)
-    end)
-    token.owner = nil
+    call_act(fiber, effect)
 end
 
 --- Waits for something inside the host, be it for years.
@@ -472,6 +492,7 @@ end
 --- Ends what a fiber waits for with an error, on record. The fiber goes on with it.
 function M.interrupt(fiber, err)
     local run, waiting = fiber.run, fiber.waiting
+    parking.stay(run)
     M.drop_waiting(fiber)
     waiting.is_over = true
     if waiting.path then

@@ -213,6 +213,14 @@ function M.collect()
     end
 end
 
+--- Something happens in a run in memory: should it be on its way to be parked, it stays for now.
+function M.stay(run)
+    if run.status == "waiting" then
+        M.unpark(run)
+        M.consider(run)
+    end
+end
+
 -- waking -----------------------------------------------------------------------------------------
 
 local wanted, first, last = {}, 1, 0

@@ -285,7 +285,8 @@ end
 
 --- A step that waits for a child of the other run begins anew; so does one whose outcome is unknown.
 local function is_kept(entry)
-    return not (entry.kind == "call" and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
+    local is_childs = entry.kind == "call" or entry.kind == "start"
+    return not (is_childs and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
 end
 
 --- What steps have set that a replay does not set again.

@@ -192,6 +192,7 @@ local function end_with(run, status)
     if run.ending or not run.defers or run.probe then
         return close(run, status)
     end
+    parking.stay(run)
     run.ending = { status = status, error = run.error and error_object.to_plain(run.error), reason = run.reason }
     run.has_more, run.is_row_dirty = true, true
     run.recorded = run.recorded + 1

@@ -10,6 +10,7 @@ local commit = require "flowhost.engine.commit"
 local effect_module = require "flowhost.engine.effect"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
+local parking = require "flowhost.engine.parking"
 local retry = require "flowhost.engine.retry"
 local step = require "flowhost.engine.step"
 
@@ -122,6 +123,7 @@ local function wait_for_retry(due, scope)
                 return
             end
             waiting.is_over = true
+            parking.stay(fiber.run)
             effect_module.remove(fiber.run, waiting)
             fiber_module.resume(fiber, true)
             effect_module.play(fiber.run)

@@ -178,9 +178,7 @@ function M.deliver(run, name, value, id, done)
     run.pending[#run.pending + 1] = journal.encode("~" .. signal.n, "signal", name, id, "", now, now, 1, "k",
         json.encode_stored(value))
     run.recorded = run.recorded + 1
-    if run.status == "waiting" then
-        parking.unpark(run)
-    end
+    parking.stay(run)
     fault "engine.signal"
     commit.when_durable(run, function()
         fault "engine.signalled"

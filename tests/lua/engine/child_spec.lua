@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- ctx.call and ctx.start.
+local fake_store = require "flowhost.testing.fake_store"
 local world = require "support.world"
 
 local flow = world.flow
@@ -112,6 +113,35 @@ describe("ctx.call", function()
         assert.equal("cancelled", run_of(w, "b").status)
     end)
 
+    it("is tried again once for each end of a child, and each attempt has its own time", function()
+        local w = new([[ local ok, e = pcall(ctx.call, "b", 1, { retry = { max = 2, base = 1, on = { "NO" } } })
+            return e.code ]], [[ error { code = "NO", message = "no" } ]], nil, nil, 'on_error = "fail"')
+        w:play "a"
+        assert.equal("NO", run_of(w, "a").output)
+        assert.equal(4, #w:ids())
+        local states = {}
+        for _, entry in ipairs(select(2, w:entries(run_of(w, "a").id))) do
+            states[#states + 1] = entry.state
+        end
+        assert.equal("ototoe", table.concat(states))
+        for _, durable in ipairs { "always", "never" } do
+            w = new([[ local began = ctx.now()
+                local ok, e = pcall(ctx.call, "b", 1, { timeout = 60, retry = { max = 1, base = 10 } })
+                return { e.code, ctx.now() - began } ]], [[ if input == 1 then ctx.wait "x" end ]], nil, nil,
+                ('durable = "%s"'):format(durable))
+            w:play "a"
+            assert.same({ "TIMEOUT", 130 }, run_of(w, "a").output)
+        end
+        w = new([[ return ctx.call("b", nil, { timeout = 60 }) ]], [[ return 7 ]])
+        w:start "a"
+        for _ = 1, 10 do
+            rest(w)
+            w:advance(100)
+        end
+        assert.equal(7, run_of(w, "a").output)
+        assert.is_nil(w:next_timer())
+    end)
+
     it("may call itself, but not for ever; unknown flows and wrong input are errors", function()
         local w = new([[ if input > 0 then return ctx.call("a", input - 1) + 1 end return 0 ]], "")
         local request = w:play("a", 20)
@@ -169,5 +199,30 @@ describe("ctx.start", function()
             again:settle()
             assert.equal("succeeded", run_of(again, "a").status, "batch " .. count)
         end
+    end)
+end)
+
+describe("with another number of shards after a restart", function()
+    it("a child that was not started yet is one of its parent's shard", function()
+        local w = new([[ return { ctx.call("b", 1), #ctx.start("b", 2) } ]], [[ ctx.sleep(1) return input ]])
+        for _ = 1, 6 do
+            w:start "a"
+        end
+        w:commit()
+        local shards = world.shards(3, { files = w.options.files, store = fake_store.new(w.store.log, w:applied()) })
+        shards[0]:commit()
+        local taken = 0
+        for i = 0, 2 do
+            for _, run in pairs(shards[i]:module("flowhost.engine.run").live) do
+                taken = taken + 1
+                assert.equal(i, w.core.system.partition(run.bytes) % 3)
+            end
+        end
+        assert.equal(12, taken)
+        shards[0]:settle()
+        for _, id in ipairs(shards[0]:ids()) do
+            assert.equal("succeeded", shards[0]:run(id).status)
+        end
+        assert.equal(18, #shards[0]:ids())
     end)
 end)

@@ -167,6 +167,51 @@ describe("a run that waits", function()
         assert.equal(0, #w.store:keys(w.store.ids.alarms, ""))
     end)
 
+    --- Something happens between the moment a run is to be parked and the commit of that; then the process dies.
+    local function while_parking(text, act)
+        local w = new(text, { files = { ["a.lua"] = flow(text), ["b.lua"] = flow([[ ctx.sleep(4.999)
+            error { code = "NO", message = "no" } ]], 'on_error = "fail"') } })
+        w:start "a"
+        rest(w)
+        w:advance(5000)
+        assert.equal("running", w:run().status)
+        act(w)
+        local first = w:applied()
+        rest(w)
+        pass(w, 50)
+        pass(w, 50)
+        return function(check)
+            for count = first + 1, w:applied() do
+                local again = w:crash(count)
+                again:settle()
+                check(again)
+                assert.equal(0, again:live_count())
+                assert.equal(0, #again.store:keys(again.store.ids.alarms, ""))
+            end
+        end
+    end
+
+    it("and is ended while it is being parked runs its compensations", function()
+        while_parking([[ ctx.defer(function() ctx.request { url = "http://u/undo" } end) ctx.wait "x" ]], function(w)
+            w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/cancel")
+        end)(function(again)
+            local run = again:run()
+            if run.status == "waiting" then
+                assert.equal(world.json.null, run.ending) -- died before the cancel was on disk
+            else
+                assert.equal("cancelled", run.status)
+                assert.equal("http://u/undo", again.calls[1].url)
+            end
+        end)
+    end)
+
+    it("and has to try again while it is being parked does so in time", function()
+        while_parking([[ local ok, err = pcall(ctx.call, "b", 1, { retry = { max = 1, base = 100, on = { "NO" } } })
+            return err.code ]], function() end)(function(again)
+            assert.same({ "succeeded", "NO" }, { again:run().status, again:run().output })
+        end)
+    end)
+
     it("too many in memory: they are parked sooner", function()
         local w = new([[ ctx.sleep(3600) ]], { settings = { park_after = "100", hot_runs = "2" } })
         for _ = 1, 5 do
