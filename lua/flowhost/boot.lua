@@ -108,9 +108,9 @@ core.on("start", function()
     collect_releases()
     require "flowhost.engine.control"
     local retention = require "flowhost.engine.retention"
-    local run_module = require "flowhost.engine.run"
     require("flowhost.engine.signal_link").learn()
-    run_module.find_code, run_module.on_counted_end = catalog.find_code, retention.note
+    require("flowhost.engine.wake").find_code = catalog.find_code
+    require("flowhost.engine.ending").on_counted_end = retention.note
     local count = recovery.run(catalog.find_code)
     if count > 0 then
         local plural = count == 1 and "" or "s"

@@ -9,9 +9,11 @@ local core = require "flowhost.core"
 local caller_module = require "flowhost.api.caller"
 local journal = require "flowhost.engine.journal"
 local problem = require "flowhost.api.problem"
+local live = require "flowhost.engine.live"
 local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
+local wake = require "flowhost.engine.wake"
 
 local json, system = core.json, core.system
 
@@ -35,16 +37,16 @@ remote.on("outcome", function(arguments, reply)
             was_refused = run.was_refused }
     end
     local row, code, detail = rows.read(system.id_bytes(arguments.id))
-    local live = run_module.live[arguments.id]
-    if not row and not live then
+    local run = live.runs[arguments.id]
+    if not row and not run then
         return tell { status = "unknown", error = { code = code or "NO_RUN", message = detail or "no such run" } }
-    elseif not live and row.status == "waiting" then
+    elseif not run and row.status == "waiting" then
         local early_answer = find_response(row.bytes)
         if early_answer then
             return tell(row, early_answer)
         end
     end
-    if not run_module.on_end(row or live, tell) then
+    if not wake.on_end(row or run, tell) then
         row.output_json = json.encode_stored(row.output)
         tell(row, find_response(row.bytes))
     end

@@ -3,11 +3,11 @@
 
 local core = require "flowhost.core"
 local admission = require "flowhost.engine.admission"
+local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
 local problem = require "flowhost.api.problem"
 local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
-local run_module = require "flowhost.engine.run"
 local runs = require "flowhost.api.runs"
 local view = require "flowhost.api.view"
 
@@ -17,7 +17,7 @@ local M = {}
 
 --- What only the owner knows of a run in memory.
 remote.on("why", function(arguments, reply)
-    local run = run_module.live[arguments.id]
+    local run = live.runs[arguments.id]
     if not run then
         local is_known = admission.queued < math.huge
         return reply { limit = admission.max_running, queued = is_known and admission.queued or nil }
@@ -25,7 +25,7 @@ remote.on("why", function(arguments, reply)
     local list, due = parking.describe(run, true)
     reply { is_live = true, list = list, due = due, suspending = run.suspending and tostring(run.suspending),
         deadline = run.deadline, is_undoing = run.is_undoing or false, is_in_flight = run.is_in_flight or false,
-        flow = run.flow, status = run.status, unwritten = run_module.is_unwritten(run) }
+        flow = run.flow, status = run.status, unwritten = live.is_unwritten(run) }
 end)
 
 local function till(ms)

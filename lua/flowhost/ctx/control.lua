@@ -5,6 +5,7 @@
 -- status, headers }): answer the caller now; the run goes on.
 
 local effect = require "flowhost.engine.effect"
+local ending = require "flowhost.engine.ending"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local header = require "flowhost.ctx.header"
@@ -30,7 +31,7 @@ local function stop(reason)
         error_object.raise("BROKEN", "a compensation cannot end the run: " .. reason)
     end
     step.halt(function(run)
-        run_module.stop(run, reason)
+        ending.stop(run, reason)
     end)
 end
 
@@ -45,7 +46,7 @@ local function fail(code, message)
         error(err, 0)
     end
     step.halt(function(run)
-        run_module.fail(run, err)
+        ending.fail(run, err)
     end)
 end
 
@@ -156,7 +157,7 @@ local function defer(fn)
             .. "after a restart"):format(container.kind, container.name))
     end
     step.value("defer", "", function() end)
-    run_module.defer(run, fn)
+    ending.defer(run, fn)
 end
 
 return { suspend = suspend, defer = defer, stop = stop, ["break"] = stop, fail = fail, response = response }

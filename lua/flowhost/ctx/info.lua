@@ -2,7 +2,7 @@
 -- ctx.trx(): run id. ctx.logId(): trace id. ctx.run: { id flow version started_at }. ctx.env: values of
 -- host.lua's `env`, as they were when the run's release was loaded.
 
-local run_module = require "flowhost.engine.run"
+local live = require "flowhost.engine.live"
 local step = require "flowhost.engine.step"
 
 local function trx()
@@ -10,7 +10,7 @@ local function trx()
 end
 
 local function log_id()
-    return run_module.trace_id(step.current_fiber("logId").run)
+    return live.trace_id(step.current_fiber("logId").run)
 end
 
 local function run_info()

@@ -10,7 +10,7 @@
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
-local run_module = require "flowhost.engine.run"
+local live = require "flowhost.engine.live"
 local effect = require "flowhost.engine.effect"
 local header = require "flowhost.ctx.header"
 local options_module = require "flowhost.ctx.options"
@@ -233,7 +233,7 @@ local function send(o, call, run, done, path)
         headers[#headers + 1] = { "Idempotency-Key", run.id .. "/" .. path }
     end
     if not call.has.traceparent then
-        headers[#headers + 1] = { "traceparent", traceparent(run_module.trace_id(run)) }
+        headers[#headers + 1] = { "traceparent", traceparent(live.trace_id(run)) }
     end
     local waiting = token.new(function(code, a, b, c)
         if code then

@@ -4,6 +4,7 @@
 
 local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
+local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
 local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
@@ -26,7 +27,7 @@ function M.set_limit(max_running)
 end
 
 function M.is_full()
-    return M.max_running > 0 and run_module.live_count >= M.max_running
+    return M.max_running > 0 and live.count >= M.max_running
 end
 
 --- Whether a run that nobody waits for has to stand in line.
@@ -63,7 +64,7 @@ end
 
 local function begin(bytes)
     local row = rows.read(bytes)
-    if not row or row.status ~= "queued" or run_module.live[row.id] then
+    if not row or row.status ~= "queued" or live.runs[row.id] then
         return
     end
     M.queued = math.max(0, M.queued - 1)
@@ -96,7 +97,7 @@ local function pump_soon()
     end
 end
 
-run_module.on_room = pump_soon
+live.on_room = pump_soon
 
 run_module.on_queued = function()
     M.queued = M.queued + 1

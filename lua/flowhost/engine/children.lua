@@ -10,11 +10,14 @@ local alarms = require "flowhost.engine.alarms"
 local catalog = require "flowhost.engine.catalog"
 local commit = require "flowhost.engine.commit"
 local effect = require "flowhost.engine.effect"
+local ending = require "flowhost.engine.ending"
 local error_object = require "flowhost.engine.error"
+local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
 local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
+local wake = require "flowhost.engine.wake"
 
 local json, system = core.json, core.system
 local fault = system.fault
@@ -39,7 +42,7 @@ end
 local function start(parent, own, is_awaited, waiter)
     fault "engine.child.start"
     return run_module.start {
-        flow = own.flow, input = own.input, trace_id = run_module.trace_id(parent), id = own.id, bytes = own.bytes,
+        flow = own.flow, input = own.input, trace_id = live.trace_id(parent), id = own.id, bytes = own.bytes,
         parent = { run = parent.id, step = own.path, is_awaited = is_awaited }, depth = (parent.depth or 0) + 1,
         waiter = waiter,
     }
@@ -52,9 +55,9 @@ end
 
 --- The child: in memory, else its row; nil when it was never started. nil, error when that cannot be told.
 local function find(own)
-    local live = run_module.live[own.id]
-    if live then
-        return live
+    local in_memory = live.runs[own.id]
+    if in_memory then
+        return in_memory
     end
     local row, code, detail = rows.read(own.bytes)
     return row, code and error_object.new(code, detail)
@@ -65,7 +68,7 @@ local function look(current)
     local child, err = find(current.own)
     if err then
         current.done(nil, err)
-    elseif child and rows.TERMINAL[child.status] and not run_module.live[child.id] then
+    elseif child and rows.TERMINAL[child.status] and not live.runs[child.id] then
         tell(child, current.done)
     else
         return false, child
@@ -81,7 +84,7 @@ local function wait_in_memory(current)
             child.waiters[#child.waiters + 1] = on_end
         elseif current.own ~= own then
             return -- another attempt has another child
-        elseif child.was_refused or child.has_commit_failed or run_module.is_unwritten(child) then
+        elseif child.was_refused or child.has_commit_failed or live.is_unwritten(child) then
             tell(child, current.done)
         elseif rows.TERMINAL[child.status] then
             look(current)
@@ -96,14 +99,14 @@ local function renew(current)
     local bytes = system.id_bytes(current.opened.child)
     local row, code = rows.read(bytes)
     if not row and not code and remote.owner(bytes) ~= system.shard then
-        return { child = run_module.reserve(), due = current.opened.due }
+        return { child = live.reserve(), due = current.opened.due }
     end
 end
 
 local function timeout_of(current)
     local own = current.own
     return current.due and effect.at(current.fiber.run, current.due, function()
-        run_module.cancel_child(current.fiber.run, own.id)
+        ending.cancel_child(current.fiber.run, own.id)
         current.done(nil, error_object.new("TIMEOUT", ("run %s of flow %s did not end in time"):format(own.id,
             current.name), { retryable = true }))
     end)
@@ -123,7 +126,7 @@ local function act_call(flow, input)
         elseif not is_told and child.waiters then
             child.waiters[#child.waiters + 1] = wait_in_memory(current)
         end
-        current.keeps_in_memory = not is_told and child.waiters and run_module.is_unwritten(child)
+        current.keeps_in_memory = not is_told and child.waiters and live.is_unwritten(child)
         return function()
             if parent.calls then
                 parent.calls[own.id] = nil
@@ -136,7 +139,7 @@ local function act_call(flow, input)
 end
 
 local function abort_call(current)
-    run_module.cancel_child(current.fiber.run, current.opened.child)
+    ending.cancel_child(current.fiber.run, current.opened.child)
 end
 
 local function check_depth(parent)
@@ -152,14 +155,14 @@ function M.call(parent, flow, input, input_json, o)
     return effect.wait("call", flow.name, {
         hash = system.hash64(input_json), input = input_json, is_outside = true, policy = o.policy,
         open = function(_, _)
-            return { child = run_module.reserve(), due = o.timeout_ms and core.timer.now_ms() + o.timeout_ms }
+            return { child = live.reserve(), due = o.timeout_ms and core.timer.now_ms() + o.timeout_ms }
         end,
         renew = renew,
         act = act_call(flow, input), abort = abort_call, on_held = function(current)
             -- a branch that has lost: it may have died before its child was told
             local run = current.fiber.run
             if current.fiber.is_lost and not run.probe then
-                run_module.cancel_child(run, current.entry.value.child)
+                ending.cancel_child(run, current.entry.value.child)
             end
         end,
     })
@@ -171,7 +174,7 @@ function M.start(parent, flow, input, input_json)
     return effect.wait("start", flow.name, {
         hash = system.hash64(input_json), input = input_json, is_outside = true,
         open = function()
-            return { child = run_module.reserve() }
+            return { child = live.reserve() }
         end,
         renew = renew,
         act = function(current, done)
@@ -206,8 +209,8 @@ end
 alarms.on("child", function(parent_bytes, key)
     parking.in_turn(function()
         fault "engine.child.told"
-        local parent = run_module.wake(parent_bytes)
-        if not parent or parent.is_over or run_module.is_unwritten(parent) then
+        local parent = wake.wake(parent_bytes)
+        if not parent or parent.is_over or live.is_unwritten(parent) then
             alarms.drop(key)
         else
             alarms.clear(parent, key)

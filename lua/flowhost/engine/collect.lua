@@ -9,10 +9,10 @@
 local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
+local live = require "flowhost.engine.live"
 local release_module = require "flowhost.engine.release"
 local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
-local run_module = require "flowhost.engine.run"
 
 local store, system, timer = core.store, core.system, core.timer
 local tables = store.tables
@@ -44,7 +44,7 @@ end
 
 --- Runs that are worked on here; a run that was not is brought back with `on_use`.
 local function note_live()
-    for _, run in pairs(run_module.live) do
+    for _, run in pairs(live.runs) do
         used[run.release] = true
     end
 end

@@ -11,7 +11,9 @@ local alarms = require "flowhost.engine.alarms"
 local audit = require "flowhost.engine.audit"
 local catalog = require "flowhost.engine.catalog"
 local commit = require "flowhost.engine.commit"
+local ending = require "flowhost.engine.ending"
 local journal = require "flowhost.engine.journal"
+local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
 local recover = require "flowhost.engine.recover"
 local rehearsal = require "flowhost.engine.rehearsal"
@@ -19,6 +21,7 @@ local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
 local signals = require "flowhost.engine.signals"
+local wake = require "flowhost.engine.wake"
 
 local json, system = core.json, core.system
 local fault = system.fault
@@ -137,7 +140,7 @@ local function has_got(row, arguments)
 end
 
 function M.signal(arguments, reply)
-    local run = run_module.live[arguments.id]
+    local run = live.runs[arguments.id]
     if run and (run.is_over or run.is_touched) then
         return after_close(run, function()
             M.signal(arguments, reply)
@@ -155,8 +158,8 @@ function M.signal(arguments, reply)
         return deliver_to_standing(row, arguments, reply)
     end
     parking.in_turn(function()
-        run_module.wake(row.bytes)
-        if run_module.live[row.id] or rows.read(row.bytes).status ~= "waiting" then
+        wake.wake(row.bytes)
+        if live.runs[row.id] or rows.read(row.bytes).status ~= "waiting" then
             return M.signal(arguments, reply)
         end
         reply { status = 500, code = "INTERNAL", detail = "the run could not be brought back; see the log" }
@@ -180,13 +183,13 @@ local function dry_run(row, entries, edits, reply)
 end
 
 function M.recover(arguments, reply)
-    local live = run_module.live[arguments.id]
-    if live and (live.is_over or live.is_touched) then
-        return after_close(live, function()
+    local current = live.runs[arguments.id]
+    if current and (current.is_over or current.is_touched) then
+        return after_close(current, function()
             M.recover(arguments, reply)
         end)
-    elseif live then
-        return reply(conflict({ id = live.id, status = live.status }, "suspended"))
+    elseif current then
+        return reply(conflict({ id = current.id, status = current.status }, "suspended"))
     end
     local row = read_row(arguments.id, reply)
     if not row then
@@ -256,7 +259,7 @@ local function refuse_ending(run, reply)
 end
 
 function M.cancel(arguments, reply)
-    local run = run_module.live[arguments.id]
+    local run = live.runs[arguments.id]
     if run and run.ending then
         return refuse_ending(run, reply)
     elseif run and (run.is_over or run.is_touched) then
@@ -271,7 +274,7 @@ function M.cancel(arguments, reply)
         return
     elseif row.status == "waiting" then
         return parking.in_turn(function()
-            if run_module.wake(row.bytes) or rows.read(row.bytes).status ~= "waiting" then
+            if wake.wake(row.bytes) or rows.read(row.bytes).status ~= "waiting" then
                 return M.cancel(arguments, reply)
             end
             reply { status = 500, code = "INTERNAL", detail = "the run could not be brought back; see the log" }
@@ -288,8 +291,8 @@ end
 -- fork -------------------------------------------------------------------------------------------
 
 function M.fork(arguments, reply)
-    local live = run_module.live[arguments.id]
-    if live and run_module.is_unwritten(live) then
+    local current = live.runs[arguments.id]
+    if current and live.is_unwritten(current) then
         return reply { status = 409, code = "NOT_DURABLE", detail = "the run keeps no journal" }
     end
     local row = read_row(arguments.id, reply)
@@ -310,7 +313,7 @@ function M.fork(arguments, reply)
     if wrong then
         return reply(wrong)
     end
-    local id, bytes = run_module.reserve()
+    local id, bytes = live.reserve()
     local run = recover.fork(row, by_path, edits, { id = id, bytes = bytes })
     audit.add(run, { actor = edits.actor or "admin", action = "fork", reason = edits.reason, before = { run = row.id },
         after = { from = edits.from, input = edits.input, steps = edits.steps, data = edits.data,
@@ -334,7 +337,7 @@ local function cancel_orphan(bytes, reason, on_done)
     M.cancel(arguments, on_done or function() end)
 end
 
-run_module.on_orphan = function(bytes, reason)
+ending.on_orphan = function(bytes, reason)
     remote.call(remote.owner(bytes), "cancel", { id = system.id_text(bytes), reason = reason, actor = "parent" },
         function() end)
 end
@@ -349,7 +352,7 @@ end)
 
 alarms.on("wake", function(bytes, key)
     parking.in_turn(function()
-        if not run_module.wake(bytes) then
+        if not wake.wake(bytes) then
             alarms.drop(key) -- it has ended or is suspended
         end
     end)

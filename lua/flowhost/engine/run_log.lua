@@ -2,7 +2,7 @@
 -- Lines of runs in the process log: so many of one run, then one that says so.
 
 local core = require "flowhost.core"
-local run_module = require "flowhost.engine.run"
+local live = require "flowhost.engine.live"
 
 local system = core.system
 
@@ -22,7 +22,7 @@ function M.write(run, level, message)
     elseif count > MAX_LINES then
         level, message = "warn", "log of this run is cut"
     end
-    system.log(level, message, { "flow", run.flow, "run", run.id, "trace_id", run_module.trace_id(run) })
+    system.log(level, message, { "flow", run.flow, "run", run.id, "trace_id", live.trace_id(run) })
 end
 
 return M

@@ -52,7 +52,7 @@ end
 --- not stored before it ends.
 local function live_ids(world)
     local ids = {}
-    for id in pairs(world:module("flowhost.engine.run").live) do
+    for id in pairs(world:module("flowhost.engine.live").runs) do
         ids[id] = true
     end
     return ids

@@ -265,7 +265,7 @@ end
 
 --- How many runs the engine still works on.
 function World:live_count()
-    return self:module("flowhost.engine.run").live_count
+    return self:module("flowhost.engine.live").count
 end
 
 --- A flow file whose body is `text`: function(ctx, input) text end.

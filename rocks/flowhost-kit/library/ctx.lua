@@ -210,7 +210,8 @@ function ctx.fail(code, message) end
 ---@return any value  what `recover` passes
 function ctx.suspend(code, reason) end
 
----What undoes the steps so far. Run in reverse order, as steps, when the run fails or is cancelled. Not inside of a step.
+---What undoes the steps so far. Run in reverse order, as steps, when the run fails or is cancelled.
+---Not inside of a step.
 ---@param fn fun()
 function ctx.defer(fn) end
 

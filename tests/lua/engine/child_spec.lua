@@ -149,8 +149,9 @@ describe("ctx.call", function()
         w = new([[ return ctx.call("a", 1) ]], "", nil, 'on_error = "fail"')
         request = w:play("a", 1)
         assert.equal("CALL_DEPTH", request:json().code)
-        w = new([[ return select(2, pcall(ctx.call, "nope")).code .. select(2, pcall(ctx.call, "b", {})).code ]], "", nil,
-            nil, 'request = { body = { x = { required = true } } }')
+        w = new([[
+            return select(2, pcall(ctx.call, "nope")).code .. select(2, pcall(ctx.call, "b", {})).code
+        ]], "", nil, nil, 'request = { body = { x = { required = true } } }')
         w:play "a"
         assert.equal("NOT_FOUNDINPUT_INVALID", run_of(w, "a").output)
     end)
@@ -213,7 +214,7 @@ describe("with another number of shards after a restart", function()
         shards[0]:commit()
         local taken = 0
         for i = 0, 2 do
-            for _, run in pairs(shards[i]:module("flowhost.engine.run").live) do
+            for _, run in pairs(shards[i]:module("flowhost.engine.live").runs) do
                 taken = taken + 1
                 assert.equal(i, w.core.system.partition(run.bytes) % 3)
             end

@@ -292,7 +292,8 @@ end)
 
 describe("replay", function()
     it("shows the steps with their lines and the flow's locals", function()
-        local w = new("\nlocal total = 5\nctx.step('one', function() return 1 end)\ntotal = total + 1\nctx.sleep(1000)\n")
+        local w = new("\nlocal total = 5\nctx.step('one', function() return 1 end)\ntotal = total + 1\n"
+            .. "ctx.sleep(1000)\n")
         w:start "a"
         rest(w)
         local report = get(w, "/v1/runs/" .. w:ids()[1] .. "/replay", { locals = "true" })
@@ -307,8 +308,11 @@ describe("replay", function()
     end)
 
     it("check --against-live lists who would go another way", function()
-        local w = new([[ if input.s then ctx.suspend "X" end local a = ctx.step("one", function() return 1 end) ctx.sleep(1000) ]],
-            { settings = { park_after = "1" } })
+        local w = new([[
+            if input.s then ctx.suspend "X" end
+            local a = ctx.step("one", function() return 1 end)
+            ctx.sleep(1000)
+        ]], { settings = { park_after = "1" } })
         w:start("a", {})
         w:start("a", { s = true })
         rest(w)

@@ -145,7 +145,8 @@ describe("recover", function()
     it("from a step in a branch leaves the other branches", function()
         local w = new([[
             local list = ctx.map({ 1, 2, 3 }, function(n)
-                return ctx.request { url = "http://u/" .. n, json = n }.n + ctx.request { url = "http://u/1" .. n, json = n }.n
+                local first = ctx.request { url = "http://u/" .. n, json = n }.n
+                return first + ctx.request { url = "http://u/1" .. n, json = n }.n
             end)
             return { list, ctx.request { url = "http://u/bad", json = list }.n }
         ]], { upstream = broken })
@@ -191,7 +192,8 @@ describe("recover", function()
         assert.not_equal(old, fixed:run(id).version)
         assert.equal(0, #fixed.calls)
 
-        local other = w:crash(nil, { files = { ["a.lua"] = flow [[ local a = ctx.request { url = "http://u/2", json = 1 } return a ]] } })
+        local other = w:crash(nil, { files = { ["a.lua"] = flow
+            [[ local a = ctx.request { url = "http://u/2", json = 1 } return a ]] } })
         report = post(other, "recover", { release = "active", dry_run = true }):json()
         assert.is_true(report.diverges)
         assert.equal("1", report.divergence.step)
@@ -239,7 +241,8 @@ describe("recover", function()
         for i, entry in ipairs(audit(w)) do
             list[i] = { entry.action, entry.run, entry.reason }
         end
-        assert.same({ { "cancel", fork, world.json.null }, { "cancel", id, "no more" }, { "fork", fork, "to try" } }, list)
+        assert.same({ { "cancel", fork, world.json.null }, { "cancel", id, "no more" }, { "fork", fork, "to try" } },
+            list)
         assert.equal(id, audit(w)[3].before.run)
     end)
 

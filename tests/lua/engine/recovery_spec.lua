@@ -64,7 +64,7 @@ describe("at boot", function()
             w:applied()), upstream = healthy })
         local taken = 0
         for i = 0, 2 do
-            for _, run in pairs(shards[i]:module("flowhost.engine.run").live) do
+            for _, run in pairs(shards[i]:module("flowhost.engine.live").runs) do
                 taken = taken + 1
                 assert.equal(i, w.core.system.partition(run.bytes) % 3)
             end

@@ -193,7 +193,9 @@ describe("once", function()
     end)
 
     it("for functions", function()
-        local w = new [[ return ctx.step("s", function() return ctx.request { url = "http://u/x" } end, { once = true }) ]]
+        local w = new [[
+            return ctx.step("s", function() return ctx.request { url = "http://u/x" } end, { once = true })
+        ]]
         w:play "a"
         assert.equal("succeeded", w:run().status)
         local again = w:crash(w.calls[1].at)

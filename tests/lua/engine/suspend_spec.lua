@@ -275,8 +275,8 @@ describe("cancel", function()
     it("before the run's first commit leaves it cancelled and without effect", function()
         local w = new [[ ctx.request { url = "http://u/1" } ]]
         local request = w:start "a"
-        local live = next(w:module("flowhost.engine.run").live)
-        w:module("flowhost.engine.run").cancel(w:module("flowhost.engine.run").live[live], "early")
+        local live = next(w:module("flowhost.engine.live").runs)
+        w:module("flowhost.engine.run").cancel(w:module("flowhost.engine.live").runs[live], "early")
         w:settle()
         assert.equal(409, request.status)
         assert.equal("cancelled", w:run().status)

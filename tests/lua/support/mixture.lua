@@ -63,8 +63,8 @@ local LEAVES = {
         .. ' function() ctx.sleep(%d) return "r" end })'):format(n % 3 + 1, n % 8 + 1) end,
     function(n) return ('(ctx.any { function() error "no" end, function() ctx.call("child", { n = %d }) return "a" end,'
         .. ' function() ctx.sleep(1) return "a" end })'):format(n) end,
-    function(n) return ('(ctx.race { function() ctx.wait "x" end, function() return ctx.component("c", { n = %d }) end })')
-        :format(n) end,
+    function(n) return ('(ctx.race { function() ctx.wait "x" end, function() return ctx.component("c", { n = %d }) '
+        .. 'end })'):format(n) end,
     function(n) return ([[caught(ctx.step, "t%d", function() ctx.sleep(1) error { code = "E%d", message = "m" } end,
         { retry = { max = 2, on = { "E%d" }, base = %d } })]]):format(n, n, n, n % 4) end,
     function(n) return ([[caught(ctx.step, "out%d", function()
@@ -139,7 +139,8 @@ return function(ctx, input)
 %s
 end]]):format(block(m, 2))
     return {
-        files = { ["a.lua"] = text, ["components/c.lua"] = COMPONENT, ["child.lua"] = CHILD }, natives = { native = native }, flow = "a",
+        files = { ["a.lua"] = text, ["components/c.lua"] = COMPONENT, ["child.lua"] = CHILD },
+        natives = { native = native }, flow = "a",
         input = { seed = seed }, upstream = M.upstream,
     }
 end
