@@ -23,8 +23,8 @@ local function set(data, key, value)
     data[key] = value
 end
 
---- The data of a run. Of one that was brought back: what its journal says in the end, for what was stored in a step that
---- is over is not stored again by a replay.
+--- The data of a run. Of one that was brought back: what its journal says in the end, for what was stored in a step
+--- that is over is not stored again by a replay.
 local function data_of(run)
     if run.data then
         return run.data
