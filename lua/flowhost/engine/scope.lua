@@ -194,7 +194,7 @@ local NO_OPTIONS = {}
 
 --- What an earlier life has left of a step that is not over: attempt, when it has to be over.
 local function take_up(scope, entry, is_recorded)
-    local is_open = entry ~= nil and entry.state == "o"
+    local is_open = entry and entry.state == "o" or false
     scope.started = is_open and entry.started or timer.now_ms()
     scope.attempts = entry and entry.attempts or 1
     scope.is_open = is_open or not is_recorded
