@@ -137,7 +137,7 @@ def clean(text):
 
 # What only looks may be looked at again until it shows what is expected: the reader's machine is not in a hurry.
 READS = re.compile(r"(sleep [\d.]+; )?curl (?!.* (-X|-d|-i)\b)|flowhost (runs|run-show|why|replay|diff|flow-list)\b")
-SERVES = re.compile(r"(\./dev run|flowhost flows/?)( --(park-after|max-running|public-url) \S+)*$")
+SERVES = re.compile(r"(\./dev run|flowhost flows/?)( --(park-after|max-running|public-url|shards) \S+)*$")
 
 
 def split_commands(block):

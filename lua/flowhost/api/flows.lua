@@ -174,9 +174,9 @@ local function check_activate(o)
     end
     if (o.release == nil) == (o.version == nil) then
         return "", "give one of release and version"
-    elseif o.release and o.release ~= "newest" and not override_module.is_name(o.release) then
+    elseif o.release ~= nil and o.release ~= "newest" and not override_module.is_name(o.release) then
         return "/release", "must be \"newest\" or at least 8 hexadecimal digits of a release"
-    elseif o.version and not override_module.is_name(o.version) then
+    elseif o.version ~= nil and not override_module.is_name(o.version) then
         return "/version", "must be the 12 hexadecimal digits of a version"
     end
     local weight = o.weight

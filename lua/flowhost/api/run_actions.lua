@@ -31,6 +31,7 @@ local CANCEL_FIELDS = set_of("reason")
 local BULK_FIELDS = { recover = set_of("filter", "release", "from", "value", "data", "reason"),
     cancel = set_of("filter", "reason") }
 local MAX_SIGNAL_NAME, MAX_KEY = 100, 255
+local AUDIT_CURSOR = 32 -- hexadecimal digits
 
 -- Where null is a value as any other; elsewhere it is the same as nothing.
 local MAY_BE_NULL = set_of("value", "input")
@@ -201,9 +202,15 @@ function M.audit(request)
     if not limit then
         return
     end
-    local after = query.cursor and query.cursor:find "^%x+$" and query.cursor:gsub("..", function(pair)
-        return string.char(tonumber(pair, 16))
-    end) or nil
+    local after = nil
+    if query.cursor ~= nil then
+        if #query.cursor ~= AUDIT_CURSOR or query.cursor:find "%X" then
+            return problem.send(request, 422, "QUERY_INVALID", "cursor is not one that this list gave")
+        end
+        after = query.cursor:gsub("..", function(pair)
+            return string.char(tonumber(pair, 16))
+        end)
+    end
     local entries, last, detail = audit.list(limit, after, query.run)
     if not entries then
         return problem.send(request, 500, last, detail)

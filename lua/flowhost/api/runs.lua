@@ -180,11 +180,14 @@ function M.journal(request, captures)
     if not limit then
         return
     end
+    local first = query.cursor == nil and 0 or query.cursor:find "^%d+$" and tonumber(query.cursor)
+    if not first then
+        return problem.send(request, 422, "QUERY_INVALID", "cursor is not one that this list gave")
+    end
     local entries, reason = journal.load(row.bytes)
     if not entries then
         return problem.send(request, 500, "CORRUPT", reason, { run = row.id })
     end
-    local first = query.cursor and tonumber(query.cursor) or 0
     local items = {}
     for i = first + 1, math.min(first + limit, #entries) do
         items[#items + 1] = view.entry(i, entries[i])

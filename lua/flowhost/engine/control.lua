@@ -212,7 +212,9 @@ function M.recover(arguments, reply)
     if not run then
         return
     end
-    recover.apply(run, edits, flow)
+    for _, child in ipairs(recover.apply(run, edits, flow)) do
+        run_module.cancel_child(run, child)
+    end
     local stop = watch_refusal(run, reply)
     run_module.go_on(run, function()
         stop()

@@ -245,9 +245,20 @@ local function apply_edits(run, edits, originals)
     end
 end
 
+--- Ids of child runs that calls wait for, by the path of the call.
+local function awaited_children(by_path)
+    local children = {}
+    for path, entry in pairs(by_path) do
+        children[path] = entry.kind == "call" and entry.state == "o" and entry.value.child or nil
+    end
+    return children
+end
+
 --- What checked edits make of a run's input and journal: `run` has journal, entry_count, pending, input, error, redo.
+--- Returns the ids of child runs that it does not wait for any more.
 function M.change(run, edits)
     local path, standing = standing_at(run, run.journal)
+    local before = awaited_children(run.journal)
     apply_edits(run, edits, edited_entries(run.journal, edits))
     if edits.value ~= nil then
         set_result(run, standing, edits.value)
@@ -257,9 +268,14 @@ function M.change(run, edits)
     if not edits.from then
         void_failed(run)
     end
+    local after, left = awaited_children(run.journal), {}
+    for call, child in pairs(before) do
+        left[#left + 1] = after[call] ~= child and child or nil
+    end
+    return left
 end
 
---- Applies checked edits to a suspended run that was just loaded; run.go_on writes them.
+--- Applies checked edits to a suspended run that was just loaded; run.go_on writes them. Returns as M.change.
 ---@param flow table?  what it changes over to: { version, release, code }
 function M.apply(run, edits, flow)
     audit.add(run, { actor = edits.actor or "admin", action = "recover", before = before_of(run, edits),
@@ -267,7 +283,7 @@ function M.apply(run, edits, flow)
     if flow then
         run.version, run.release, run.code, run.on_error = flow.version, flow.release, flow.code, flow.code.on_error
     end
-    M.change(run, edits)
+    return M.change(run, edits)
 end
 
 -- forks ------------------------------------------------------------------------------------------

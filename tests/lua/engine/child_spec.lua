@@ -142,6 +142,34 @@ describe("ctx.call", function()
         assert.is_nil(w:next_timer())
     end)
 
+    it("that a recover takes back or answers by hand cancels the child", function()
+        for _, edits in ipairs { { from = "1" }, { steps = { ["1.1.1"] = { output = "by hand" } } } } do
+            local w = new([[
+                return { ctx.all {
+                    function() return ctx.call "b" end,
+                    function() ctx.sleep(1) return ctx.suspend "LOOK" end,
+                } }
+            ]], [[ return ctx.wait "x" ]])
+            w:start "a"
+            w:pass(1000)
+            assert.equal("suspended", run_of(w, "a").status)
+            local first = run_of(w, "b").id
+            edits.value = not edits.from and 2 or nil
+            local request = w:request("POST", "/v1/runs/" .. run_of(w, "a").id .. "/recover", { body = edits })
+            w:rest()
+            assert.equal(202, request.status)
+            assert.equal("cancelled", w:run(first).status)
+            if edits.from then
+                assert.equal(3, #w:ids())
+            else
+                assert.same({ "by hand", 2 }, run_of(w, "a").output)
+            end
+            local again = w:crash()
+            again:rest()
+            assert.equal("cancelled", again:run(first).status)
+        end
+    end)
+
     it("may call itself, but not for ever; unknown flows and wrong input are errors", function()
         local w = new([[ if input > 0 then return ctx.call("a", input - 1) + 1 end return 0 ]], "")
         local request = w:play("a", 20)

@@ -290,6 +290,32 @@ describe("why", function()
     end)
 end)
 
+describe("cursors that no list gave", function()
+    it("are refused", function()
+        local w = new [[ ctx.suspend "X" ]]
+        w:play "a"
+        local id = w:ids()[1]
+        for path, cursors in pairs {
+            ["/v1/runs/" .. id .. "/journal"] = { "-1", "x", "", "1.5", "0x1" },
+            ["/v1/audit"] = { "zz", "ab", "", ("g"):rep(32) },
+            ["/v1/runs"] = { "x", "" },
+        } do
+            for _, cursor in ipairs(cursors) do
+                local said = get(w, path, { cursor = cursor })
+                assert.equal("QUERY_INVALID", said.code, path .. " " .. cursor)
+            end
+        end
+        assert.same({}, get(w, "/v1/runs/" .. id .. "/journal", { cursor = "99999" }).items)
+        for _ = 1, 2 do
+            w:request("POST", "/v1/runs/" .. id .. "/fork", { body = "" })
+            w:settle()
+        end
+        local first = get(w, "/v1/audit", { limit = "1" })
+        local second = get(w, "/v1/audit", { limit = "1", cursor = first.next })
+        assert.not_equal(first.items[1].run, second.items[1].run)
+    end)
+end)
+
 describe("replay", function()
     it("shows the steps with their lines and the flow's locals", function()
         local w = new("\nlocal total = 5\nctx.step('one', function() return 1 end)\ntotal = total + 1\n"
