@@ -165,6 +165,14 @@ function M.drop(key)
     end))
 end
 
+--- Fires an alarm again after a while: what it is about cannot be done now.
+function M.postpone(key, ms)
+    timer.start(ms, token.new(function()
+        firing[key] = nil
+        note(key:byte(), system.from_u64(key:sub(2, 9)))
+    end))
+end
+
 --- At boot: finds the first alarm of each partition of this shard.
 function M.start()
     for partition = system.shard, 63, system.shards do

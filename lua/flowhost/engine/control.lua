@@ -346,7 +346,10 @@ end
 
 alarms.on("cancel", function(bytes, key, reason)
     parking.in_turn(function()
-        cancel_orphan(bytes, reason, function()
+        cancel_orphan(bytes, reason, function(result)
+            if result.code == "DISK_FULL" then
+                return alarms.postpone(key, 1000)
+            end
             alarms.drop(key)
         end)
     end)

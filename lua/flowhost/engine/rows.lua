@@ -121,8 +121,9 @@ end
 --- The batch of everything the run has recorded and not submitted.
 function M.batch(run)
     local batch = store.batch()
-    if run.stored_status == nil or run.stored_status == "suspended" then
-        -- it can be refused on a full disk without anything being lost: the run is not there, or waits for a person
+    if (run.stored_status == nil and not run.parent) or run.stored_status == "suspended" then
+        -- it can be refused on a full disk without anything being lost: the run is not there, or waits for a person;
+        -- a child is work that was taken in with its parent
         batch:set_intake()
     end
     if run.stored_status == nil then

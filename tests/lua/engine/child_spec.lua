@@ -184,6 +184,37 @@ describe("ctx.call", function()
         assert.equal("NOT_FOUNDINPUT_INVALID", run_of(w, "a").output)
     end)
 
+    it("waits for space on a full disk: it neither fails nor is its child forgotten", function()
+        local w = new([[ return ctx.call("b", 1) + #ctx.start("b", 2) ]], [[ return input ]])
+        w:start "a"
+        w:commit()
+        w.store.is_full = true
+        w:settle()
+        assert.equal(1, #w:ids())
+        w.store.is_full = false
+        w:settle()
+        assert.equal(27, run_of(w, "a").output)
+        w = new([[ return ctx.call("b") ]], [[ error { code = "NO", message = "no" } ]])
+        w:start "a"
+        w:settle()
+        w:request("POST", "/v1/runs/" .. run_of(w, "a").id .. "/cancel")
+        repeat
+            w:advance(1)
+            w:commit()
+        until run_of(w, "a").status == "cancelled"
+        w.store.is_full = true
+        for _ = 1, 5 do
+            rest(w)
+            w:advance(1000)
+        end
+        assert.equal("suspended", run_of(w, "b").status)
+        w.store.is_full = false
+        w:settle()
+        assert.equal("cancelled", run_of(w, "a").status)
+        assert.equal("cancelled", run_of(w, "b").status)
+        assert.equal(0, #w.store:keys(w.store.ids.alarms, ""))
+    end)
+
     it("starts the child once, wherever the process dies", function()
         local w = new([[ return ctx.call("b", 1) ]], [[ return ctx.request { url = "http://u/x", json = input }.ok ]])
         local before = w:applied()
