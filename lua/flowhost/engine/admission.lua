@@ -4,6 +4,7 @@
 
 local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
+local error_object = require "flowhost.engine.error"
 local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
 local rows = require "flowhost.engine.rows"
@@ -62,10 +63,13 @@ local function next_queued()
     return page[at - 1]
 end
 
+--- Begins a queued run. false when it cannot yet: it is in memory for something else (a signal).
 local function begin(bytes)
     local row = rows.read(bytes)
-    if not row or row.status ~= "queued" or live.runs[row.id] then
-        return
+    if not row or row.status ~= "queued" then
+        return true -- begun, or ended in line
+    elseif live.runs[row.id] then
+        return false
     end
     M.queued = math.max(0, M.queued - 1)
     row.waiters = parking.waiters[row.id]
@@ -73,20 +77,29 @@ local function begin(bytes)
     local code, reason = catalog.find_code(row)
     local run = code and run_module.load(row, code)
     if run then
-        return run_module.begin(run)
+        run_module.begin(run)
+    else
+        run_module.park_broken(row, error_object.new("RELEASE_MISSING", reason))
     end
-    run_module.park_broken(row, require("flowhost.engine.error").new("RELEASE_MISSING", reason))
+    return true
 end
 
+--- Begins what there is room for. Ids are nearly in order only (of two in the same millisecond the later one may be the
+--- lesser, a clock may be set back): what lies before the place that was reached is found by a pass from the start.
 local function pump()
     is_pumping = false
+    local is_whole = not after and not page[at]
+    local left = 0 -- in line, and not to be begun in this pass
     while M.queued > 0 and not M.is_full() do
         local bytes = next_queued()
-        if not bytes then
-            M.queued = 0
+        if bytes then
+            left = left + (begin(bytes) and 0 or 1)
+        elseif is_whole then
+            M.queued = left
             return
+        else
+            is_whole, left = true, 0
         end
-        begin(bytes)
     end
 end
 

@@ -124,6 +124,31 @@ describe("max_running", function()
         end
     end)
 
+    it("a run whose id is less than one that has begun already gets its turn", function()
+        local w = new([[ return ctx.request { url = "http://u/x" } ]], { settings = { max_running = "1" },
+            upstream = function() end })
+        local function queue()
+            w:start("a", nil, { headers = { prefer = "respond-async" } })
+            rest(w)
+        end
+        for _ = 1, 3 do
+            queue()
+        end
+        w:answer(w.calls[1], 200, nil, {})
+        for _ = 1, 5 do
+            rest(w)
+            w:advance(0)
+        end
+        assert.equal(2, #w.calls)
+        w.clock.now = w.clock.now - 3600000
+        queue()
+        w.upstream = function() return 200, nil, {} end
+        w:settle()
+        for _, id in ipairs(w:ids()) do
+            assert.equal("succeeded", w:run(id).status)
+        end
+    end)
+
     it("a queued run can be cancelled", function()
         local w = new([[ ctx.request { url = "http://u/x" } ]], { settings = { max_running = "1" },
             upstream = function() end })
