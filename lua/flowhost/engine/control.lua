@@ -139,30 +139,46 @@ local function has_got(row, arguments)
     return false
 end
 
-function M.signal(arguments, reply)
+--- Gives on_run the run when it is in memory and not on its way out of it, else on_row its row, and what begins anew.
+local function with_run(verb, arguments, reply, on_run, on_row)
+    local function again()
+        M[verb](arguments, reply)
+    end
     local run = live.runs[arguments.id]
     if run and (run.is_over or run.is_touched) then
-        return after_close(run, function()
-            M.signal(arguments, reply)
-        end)
+        return after_close(run, again)
     elseif run then
-        return deliver(run, arguments, reply)
+        return on_run(run)
     end
     local row = read_row(arguments.id, reply)
-    if not row then
-        return
-    elseif rows.TERMINAL[row.status] then
-        return reply(has_got(row, arguments) and { is_repeated = true }
-            or conflict(row, "running, waiting, queued or suspended"))
-    elseif row.status ~= "waiting" then
-        return deliver_to_standing(row, arguments, reply)
+    if row then
+        on_row(row, again)
     end
+end
+
+--- Brings a parked run back, in its turn; then `again`.
+local function wake_first(row, reply, again)
     parking.in_turn(function()
         wake.wake(row.bytes)
         if live.runs[row.id] or rows.read(row.bytes).status ~= "waiting" then
-            return M.signal(arguments, reply)
+            return again()
         end
         reply { status = 500, code = "INTERNAL", detail = "the run could not be brought back; see the log" }
+    end)
+end
+
+function M.signal(arguments, reply)
+    with_run("signal", arguments, reply, function(run)
+        deliver(run, arguments, reply)
+    end, function(row, again)
+        if rows.TERMINAL[row.status] then
+            reply(has_got(row, arguments) and { is_repeated = true }
+                or conflict(row, "running, waiting, queued or suspended"))
+        elseif row.status == "waiting" then
+            wake_first(row, reply, again)
+        else
+            deliver_to_standing(row, arguments, reply)
+        end
     end)
 end
 
@@ -182,19 +198,8 @@ local function dry_run(row, entries, edits, reply)
         error = report.error or json.null } }
 end
 
-function M.recover(arguments, reply)
-    local current = live.runs[arguments.id]
-    if current and (current.is_over or current.is_touched) then
-        return after_close(current, function()
-            M.recover(arguments, reply)
-        end)
-    elseif current then
-        return reply(conflict({ id = current.id, status = current.status }, "suspended"))
-    end
-    local row = read_row(arguments.id, reply)
-    if not row then
-        return
-    elseif row.status ~= "suspended" then
+local function recover_row(row, arguments, reply)
+    if row.status ~= "suspended" then
         return reply(conflict(row, "suspended"))
     end
     local edits = arguments.edits
@@ -213,12 +218,20 @@ function M.recover(arguments, reply)
         return
     end
     for _, child in ipairs(recover.apply(run, edits, flow)) do
-        run_module.cancel_child(run, child)
+        ending.cancel_child(run, child)
     end
     local stop = watch_refusal(run, reply)
     run_module.go_on(run, function()
         stop()
         reply {}
+    end)
+end
+
+function M.recover(arguments, reply)
+    with_run("recover", arguments, reply, function(run)
+        reply(conflict({ id = run.id, status = run.status }, "suspended"))
+    end, function(row)
+        recover_row(row, arguments, reply)
     end)
 end
 
@@ -260,34 +273,28 @@ local function refuse_ending(run, reply)
         "running, waiting, queued or suspended"))
 end
 
-function M.cancel(arguments, reply)
-    local run = live.runs[arguments.id]
-    if run and run.ending then
-        return refuse_ending(run, reply)
-    elseif run and (run.is_over or run.is_touched) then
-        return after_close(run, function()
-            M.cancel(arguments, reply)
-        end)
-    elseif run then
-        return cancel(run, arguments, reply)
-    end
-    local row = read_row(arguments.id, reply)
-    if not row then
-        return
-    elseif row.status == "waiting" then
-        return parking.in_turn(function()
-            if wake.wake(row.bytes) or rows.read(row.bytes).status ~= "waiting" then
-                return M.cancel(arguments, reply)
-            end
-            reply { status = 500, code = "INTERNAL", detail = "the run could not be brought back; see the log" }
-        end)
-    elseif not STANDING[row.status] then
+local function cancel_row(row, arguments, reply)
+    if not STANDING[row.status] then
         return reply(conflict(row, "running, waiting, queued or suspended"))
     elseif row.ending then
         return refuse_ending(row, reply)
     end
     local code = catalog.find_code(row) or { files = {}, on_error = "suspend" }
     cancel(run_module.load(row, code) or run_module.load_broken(row), arguments, reply, true)
+end
+
+function M.cancel(arguments, reply)
+    with_run("cancel", arguments, reply, function(run)
+        if run.ending then
+            return refuse_ending(run, reply)
+        end
+        cancel(run, arguments, reply)
+    end, function(row, again)
+        if row.status == "waiting" then
+            return wake_first(row, reply, again)
+        end
+        cancel_row(row, arguments, reply)
+    end)
 end
 
 -- fork -------------------------------------------------------------------------------------------
