@@ -289,6 +289,16 @@ local function is_kept(entry)
     return not (is_childs and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
 end
 
+--- What a kept step has shown of the run, the fork shows as well.
+local function take_mark(run, entry)
+    if entry.kind == "tag" then
+        run.tags, run.new_tags = run.tags or {}, run.new_tags or {}
+        run.tags[entry.name], run.new_tags[entry.name] = entry.value, { new = entry.value }
+    elseif entry.kind == "progress" then
+        run.progress = entry.value
+    end
+end
+
 --- The run that a fork begins as: a copy of the journal in force, cut at `from`, with the edits. Not started, not
 --- written.
 ---@param own { id: string, bytes: string }
@@ -313,6 +323,7 @@ function M.fork(row, by_path, edits, own)
             end
             add(run, copy)
             run.journal[copy.path] = copy
+            take_mark(run, copy)
         end
     end
     run.forked_from = { run = row.id, step = edits.from, entries = run.entry_count }

@@ -293,6 +293,18 @@ describe("fork", function()
         assert.matches("^" .. request:json().id, w.calls[5]:header "Idempotency-Key")
     end)
 
+    it("has the tags and the progress of the steps that it keeps", function()
+        local w = new [[ ctx.tag("a", 1) ctx.progress(1, 3) ctx.tag("b", 2) ctx.tag("a", 3) return "end" ]]
+        w:play "a"
+        local fork = w:run(post(w, "fork"):json().id)
+        assert.same({ a = "3", b = "2" }, fork.tags)
+        assert.equal(1, fork.progress.done)
+        assert.equal(2, #w:request("GET", "/v1/runs", { query = { tag = "a:3" } }):json().items)
+        fork = w:run(post(w, "fork", { from = "3" }):json().id)
+        assert.same({ a = "3", b = "2" }, fork.tags)
+        assert.equal(0, #w:request("GET", "/v1/runs", { query = { tag = "a:1" } }):json().items)
+    end)
+
     it("gets what was false as it was", function()
         local w = new [[ return { ctx.wait "x" == false } ]]
         w:start "a"
