@@ -37,12 +37,14 @@ local function place_text(place)
     return ("run %s%s"):format(cell(place.run), step)
 end
 
---- What a parked run waits for: "wait 'paid' (step 2) until TIME, and 3 more".
+local KINDS = { wait = "signal", call = "run of", sleep = "time", sleep_until = "time" }
+
+--- What a parked run waits for: "signal 'paid' (step 2) until TIME, and 3 more".
 function M.waiting(one)
     if is_absent(one) then
         return ""
     end
-    local parts = { cell(one.kind) }
+    local parts = { cell(KINDS[one.kind] or one.kind) }
     for _, part in ipairs { { "'%s'", one.name }, { "(step %s)", one.step }, { "until %s", one["until"] } } do
         if not is_absent(part[2]) then
             parts[#parts + 1] = part[1]:format(cell(part[2]))

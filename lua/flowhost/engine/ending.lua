@@ -10,6 +10,7 @@ local commit = require "flowhost.engine.commit"
 local effect_module = require "flowhost.engine.effect"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
+local interrupt = require "flowhost.engine.interrupt"
 local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
 local rows = require "flowhost.engine.rows"
@@ -87,12 +88,12 @@ function M.close(run, status)
     run.is_over = true
     if run.probe then
         run.status = status
-        return effect_module.cancel_all(run)
+        return interrupt.cancel_all(run)
     elseif run.status == "waiting" or run.alarm then
         parking.unpark(run)
     end
     local is_end = rows.TERMINAL[status]
-    effect_module.cancel_all(run, is_end)
+    interrupt.cancel_all(run, is_end)
     forget_flow(run)
     run.status = status
     run.ended = is_end and timer.now_ms() or nil
@@ -136,8 +137,8 @@ function M.end_with(run, status)
     run.ending = { status = status, error = run.error and error_object.to_plain(run.error), reason = run.reason }
     run.has_more, run.is_row_dirty = true, true
     run.recorded = run.recorded + 1
-    effect_module.kill(run.root)
-    effect_module.cancel_all(run, true)
+    interrupt.kill(run.root)
+    interrupt.cancel_all(run, true)
     fault "engine.ending"
     commit.flush(run)
     M.start_undo(run)
@@ -278,7 +279,7 @@ local REFUSALS = {
 --- for good: what is on disk stands, the rest is lost with the process.
 function M.on_commit_failed(run, code)
     run.is_over = true
-    effect_module.cancel_all(run)
+    interrupt.cancel_all(run)
     live.remove(run)
     if run.on_key_taken and code == "CONFLICT" then
         return run.on_key_taken(run)
@@ -305,7 +306,7 @@ local function fail_inside(run, raised)
     end
     run.is_over, run.has_commit_failed = true, true
     run.status, run.error = "failed", err
-    pcall(effect_module.cancel_all, run)
+    pcall(interrupt.cancel_all, run)
     live.remove(run)
     live.answer_all(run)
 end
@@ -329,7 +330,7 @@ function M.on_batch_failed(run, raised)
     end
     run.has_given_up = true
     run.is_over = true
-    effect_module.cancel_all(run)
+    interrupt.cancel_all(run)
     run.pending, run.output_json, run.ended = {}, nil, nil
     run.status, run.redo = "suspended", {}
     run.error = error_object.new(code, "what the run recorded last could not be stored; it stands where it was before")

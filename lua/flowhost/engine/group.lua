@@ -9,9 +9,9 @@
 --              then, and nothing new.
 
 local commit = require "flowhost.engine.commit"
-local effect_module = require "flowhost.engine.effect"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
+local interrupt = require "flowhost.engine.interrupt"
 local replay_order = require "flowhost.engine.replay"
 local step = require "flowhost.engine.step"
 
@@ -95,7 +95,7 @@ end
 local function settle_winner(group)
     group.is_decided = true
     for _, fiber in pairs(group.fibers) do
-        effect_module.kill(fiber)
+        interrupt.kill(fiber)
     end
     if group.kind and group.winner and not group.recorded_winner then
         step.record(group.fiber, group, "k", nil, group.winner)

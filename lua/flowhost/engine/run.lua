@@ -14,6 +14,7 @@ local effect_module = require "flowhost.engine.effect"
 local ending = require "flowhost.engine.ending"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
+local interrupt = require "flowhost.engine.interrupt"
 local journal = require "flowhost.engine.journal"
 local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
@@ -87,7 +88,7 @@ local function execute(run)
     fiber_module.resume(fiber, run)
     effect_module.play(run)
     if run.ending and not run.is_over and not run.is_undoing then
-        effect_module.kill(fiber)
+        interrupt.kill(fiber)
         ending.start_undo(run)
     end
 end

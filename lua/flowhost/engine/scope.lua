@@ -10,6 +10,7 @@ local commit = require "flowhost.engine.commit"
 local effect_module = require "flowhost.engine.effect"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
+local interrupt = require "flowhost.engine.interrupt"
 local parking = require "flowhost.engine.parking"
 local retry = require "flowhost.engine.retry"
 local step = require "flowhost.engine.step"
@@ -50,7 +51,7 @@ local function expire(fiber, scope)
     scope.guard.is_over, scope.is_expired = true, true
     if not fiber.expired and not run.is_over then
         fiber.expired = scope
-        effect_module.interrupt(fiber, expired_error(scope))
+        interrupt.with_error(fiber, expired_error(scope))
         effect_module.settle(run)
     end
 end

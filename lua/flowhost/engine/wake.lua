@@ -2,9 +2,9 @@
 -- Parked runs from outside: waiting for their end, bringing them back.
 
 local core = require "flowhost.core"
-local effect_module = require "flowhost.engine.effect"
 local ending = require "flowhost.engine.ending"
 local error_object = require "flowhost.engine.error"
+local interrupt = require "flowhost.engine.interrupt"
 local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
 local rows = require "flowhost.engine.rows"
@@ -19,7 +19,7 @@ local M = {
 
 parking.on_parked = function(run)
     run.is_over = true
-    effect_module.cancel_all(run)
+    interrupt.cancel_all(run)
     if run.waiters[1] then
         parking.waiters[run.id] = run.waiters
     end
