@@ -160,30 +160,31 @@ def check_signals(run, entries):
 def check_children_of(disk, run, entries):
     if "forked_from" in disk.runs[run]["more"]:
         return  # it has copies of what another run has called
-    named = {}
+    named, last = {}, {}
     for entry in entries:
+        path = entry["path"]
         if entry["kind"] in ("call", "start") and entry["state"] == "o":
             child = entry["value"]["child"]
-            hold(named.get(child, entry["path"]) == entry["path"], "a child of two steps", run, entry)
-            named[child] = entry["path"]
+            hold(named.get(child, path) == path, "a child of two steps", run, entry)
+            named[child], last[path] = path, child
         elif entry["kind"] == "start" and entry["state"] == "k":
-            hold(entry["value"] in named, "a child that was never announced", run, entry)
+            hold(entry["value"] == last.get(path), "a child that was not announced", run, entry, last.get(path))
             hold(entry["value"] in disk.runs or is_unkept(disk, entry["value"]), "a started child is not stored", run,
                  entry)
-    last = {path: child for child, path in named.items()}
-    for entry in entries:
-        child = disk.runs.get(last.get(entry["path"]))
-        is_edited = entry["extra"].get("edited")
-        if entry["kind"] == "call" and entry["state"] == "k" and child and not is_edited:
-            hold(child["status"] == "succeeded", "a call has returned before its child has ended", run, entry, child)
-            hold(child["output"] == entry["value"], "a call has returned something else than its child", run, entry,
-                 child)
+        elif entry["kind"] == "call" and entry["state"] == "k" and not entry["extra"].get("edited"):
+            check_returned(run, entry, disk.runs.get(last[path]))
     for child, path in named.items():
         row = disk.runs.get(child)
         if row:
             parent = row["more"].get("parent") or {}
             hold((parent.get("run"), parent.get("step")) == (run, path), "a child knows another parent", run, path,
                  child, row)
+
+
+def check_returned(run, entry, child):
+    if child:   # its flow keeps runs
+        hold(child["status"] == "succeeded", "a call has returned before its child has ended", run, entry, child)
+        hold(child["output"] == entry["value"], "a call has returned something else than its child", run, entry, child)
 
 
 def is_unkept(disk, run):

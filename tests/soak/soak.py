@@ -36,6 +36,10 @@ STUCK_SECONDS = 15      # without a change of any run, while the host lives
 WORKERS = 4
 
 
+class Refused(Exception):
+    """The disk is full: try again."""
+
+
 class Services:
     """What the flows call. sent: (run, place) -> how often; once: key of what may come once only -> how often;
     mended: runs whose broken services work again; undone: run -> numbers of its compensations in their order."""
@@ -79,7 +83,10 @@ class Round:
         self.kills = self.rng.choice((1, 3, 6, 10))
         self.started, self.inputs = {}, {}      # key -> run; run -> (flow, input)
         self.acknowledged = {}                  # (run, what) -> True
-        self.cancelled, self.forgotten, self.restarted = set(), set(), set()
+        self.cancelled, self.forgotten = set(), set()
+        self.restarted, self.to_fork = set(), None
+        self.switch = os.path.join(self.folder, "switch")   # while it exists the disk is full
+        self.is_tight = self.rng.random() < 0.4
         self.host, self.starts, self.changed_at, self.seen = None, 0, 0, None
         self.pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
         self.log = ""
@@ -88,15 +95,15 @@ class Round:
 
     def start_host(self):
         rng = self.rng
+        self.free_disk()
         fault = None
         if self.kills and rng.random() < 0.5:
             point = rng.choice([*plans.ENGINE, *plans.OFTEN])
             fault = f"{point}:kill:{rng.randint(1, 40)}"
         options = ["--shards", str(rng.choice((1, 2, 3, 4))), "--park-after", rng.choice(("0", "0.02", "0.3", "5")),
                    "--max-running", rng.choice(("0", "0", "3", "8")), "--hot-runs", rng.choice(("2", "10000"))]
-        env = {"UPSTREAM_URL": self.services.upstream.url}
-        if fault:
-            env["FLOWHOST_FAULT"] = fault
+        faults = [f"store.commit:DISK_FULL:@{self.switch}"] + ([fault] if fault else [])
+        env = {"UPSTREAM_URL": self.services.upstream.url, "FLOWHOST_FAULT": ",".join(faults)}
         self.starts += 1
         try:
             self.host = Host(os.path.join(self.folder, "flows"), data_dir=os.path.join(self.folder, "data"),
@@ -148,6 +155,7 @@ class Round:
             if not self.host.is_running():
                 self.bury_host()
                 self.start_host()
+        self.free_disk()
         code = self.host.stop()
         hold(code == 0, "the host did not stop in order", code)
         self.bury_host()
@@ -162,6 +170,8 @@ class Round:
 
     def turn(self):
         """Does some of what there is to do; whether all is at rest."""
+        if self.is_tight and self.rng.random() < 0.05:
+            self.fill_disk(self.rng.uniform(0.01, 0.5))
         listed = [item for status in OPEN for item in self.list(status)]
         actions = [action for item in listed for action in self.actions_for(item)]
         actions += [(self.start, key) for key in enumerate(self.to_start) if key not in self.started][:4]
@@ -172,7 +182,20 @@ class Round:
         self.watch(listed)
         if not actions:
             time.sleep(0.01)
-        return not listed and len(self.started) == len(self.to_start) and not self.list_any()
+        is_rest = not listed and len(self.started) == len(self.to_start) and not self.list_any()
+        return is_rest and not self.fork_some()
+
+    def fill_disk(self, seconds):
+        """The disk is full for a while."""
+        with open(self.switch, "w", encoding="utf-8"):
+            pass
+        timer = threading.Timer(seconds, self.free_disk)
+        timer.daemon = True
+        timer.start()
+
+    def free_disk(self):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.switch)
 
     def list_any(self):
         return any(self.list(status) for status in OPEN)
@@ -191,12 +214,14 @@ class Round:
 
     def request(self, method, path, body=None, headers=None, expected=(202,)):
         status, got, answer = self.host.request(method, path, body, headers)
+        if status == 507 and self.is_tight:
+            raise Refused(path)
         hold(status in expected, "an unexpected answer", method, path, body, status, answer)
         return got["Flowhost-Run"] if path.endswith(("/runs", "/fork")) and method == "POST" else answer
 
     @staticmethod
     def attempt(act, *arguments):
-        with contextlib.suppress(*CUT):
+        with contextlib.suppress(*CUT, Refused):
             act(*arguments)
 
     def once(self, act, run, what, *more):
@@ -239,13 +264,38 @@ class Round:
     def send_signal(self, run, key, name):
         self.request("POST", f"/v1/runs/{run}/signal/{name}", signal_data(name), {"Idempotency-Key": key}, (202, 409))
 
+    def fork_some(self):
+        """Whether there are forks now that have to come to their end."""
+        if self.to_fork is None:
+            good = [run for run, (flow, _) in self.inputs.items()
+                    if self.program.flows[flow].end == "ok" and run not in self.cancelled]
+            self.to_fork = self.rng.sample(good, min(len(good), 3))
+        for run in list(self.to_fork):
+            self.to_fork.remove(run)
+            edits = {"allow_effects": True}
+            if self.rng.random() < 0.8:
+                edits["from"] = self.some_path(run)
+            self.attempt(self.request, "POST", f"/v1/runs/{run}/fork", edits, {}, (201,))
+            return True
+        return False
+
+    def some_path(self, run):
+        """Of a step of the run: where to begin anew."""
+        steps = self.request("GET", f"/v1/runs/{run}/steps", expected=(200,))["items"]
+        return self.rng.choice(sorted(one["path"] for one in steps if one["kind"] not in ("log", "undo")))
+
     def cancel(self, run, _):
         self.request("POST", f"/v1/runs/{run}/cancel", {"reason": "soak"}, expected=(202, 409))
 
     def recover(self, item):
         run, code = item["id"], item["error"]["code"]
         edits = {}
-        if code.startswith("S"):
+        if run not in self.restarted and random.random() < 0.1:
+            self.restarted.add(run)
+            self.forgotten.add(run)
+            self.services.mended.add(run)
+            edits = {"from": self.some_path(run)}
+        elif code.startswith("S"):
             edits = {"value": suspend_value(code)}
         elif code == "OUTCOME_UNKNOWN":
             edits = self.find_out(run, item["error"]["step"])
@@ -274,8 +324,9 @@ class Round:
             self.check_run(disk, run, row)
         for key, run in self.started.items():
             hold(run in disk.runs, "an acknowledged run is not stored", key, run)
-        hold(sum(1 for row in disk.runs.values() if row["flow"] in self.program.tops) == len(self.to_start),
-             "there are more runs than were started")
+        tops = [run for run, row in disk.runs.items()
+                if row["flow"] in self.program.tops and not row["more"].get("forked_from")]
+        hold(len(tops) == len(self.to_start), "there are more runs than were started", tops)
 
     def check_run(self, disk, run, row):
         end = self.program.end_of(row["flow"], row["input"]["n"]) if row["flow"] != NEVER else None
