@@ -23,7 +23,7 @@ local run_module = require "flowhost.engine.run"
 local signals = require "flowhost.engine.signals"
 local wake = require "flowhost.engine.wake"
 
-local json, system = core.json, core.system
+local json, store, system = core.json, core.store, core.system
 local fault = system.fault
 
 local M = {}
@@ -168,6 +168,10 @@ local function wake_first(row, reply, again)
 end
 
 function M.signal(arguments, reply)
+    if store.is_full() then
+        return reply { status = 507, code = "DISK_FULL",
+            detail = "no space left for the data folder: nothing was sent" }
+    end
     with_run("signal", arguments, reply, function(run)
         deliver(run, arguments, reply)
     end, function(row, again)

@@ -57,8 +57,9 @@ end
 function M.forget(run)
     if run.is_considered then
         run.is_considered = false
+        run.parking_entry.run = nil -- its place in the list does not keep it in memory
         considered = considered - 1
-        if considered == 0 then
+        if considered == 0 and handle then
             token.drop(armed)
             handle:stop()
             handle, queue, head, tail = nil, {}, 1, 0
@@ -74,7 +75,8 @@ function M.consider(run)
     run.is_considered = true
     considered = considered + 1
     tail = tail + 1
-    queue[tail] = { run = run, since = timer.now_ms() }
+    run.parking_entry = { run = run, since = timer.now_ms() }
+    queue[tail] = run.parking_entry
     arm()
 end
 
@@ -151,6 +153,23 @@ local function can_park(run)
     return is_at_rest and not run.is_over and run.status == "running" and not run.suspending and can_wait(run)
 end
 
+local function review_one(run)
+    considered = considered - 1
+    run.is_considered = false
+    if run.is_over or run.is_parking or not next(run.effects or {}) then
+        return
+    end
+    local ok = can_park(run)
+    if ok then
+        run.guarded(run, function()
+            ok = park(run)
+        end)
+    end
+    if not ok and not run.is_over and can_wait(run) then
+        M.consider(run)
+    end
+end
+
 --- Looks at those whose time has come.
 function review()
     handle = nil
@@ -159,18 +178,8 @@ function review()
         local run = queue[head].run
         queue[head] = nil
         head = head + 1
-        considered = considered - (run.is_considered and 1 or 0)
-        run.is_considered = false
-        if not run.is_over and not run.is_parking and next(run.effects or {}) then
-            local ok = can_park(run)
-            if ok then
-                run.guarded(run, function()
-                    ok = park(run)
-                end)
-            end
-            if not ok and not run.is_over and can_wait(run) then
-                M.consider(run)
-            end
+        if run then
+            review_one(run)
         end
     end
     if head > tail then

@@ -91,6 +91,18 @@ describe("a signal", function()
         assert.equal(7, again:run().output)
     end)
 
+    it("is refused on a full disk, and nothing of it is left", function()
+        local w = new [[ return ctx.wait "x" ]]
+        w:start "a"
+        rest(w)
+        w.store.is_full = true
+        local request = signal(w, "x", 1)
+        assert.equal(507, request.status)
+        w.store.is_full = false
+        assert.equal(202, signal(w, "x", 2).status)
+        assert.equal(2, w:run().output)
+    end)
+
     it("with the same id counts once, over restarts, too", function()
         local w = new [[ ctx.wait "x" return ctx.wait("x", { timeout = 10 }) ]]
         w:start "a"
