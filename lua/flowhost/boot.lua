@@ -33,6 +33,7 @@ local function apply(settings)
     parking.park_after_ms = math.ceil((tonumber(settings.park_after) or 5) * 1000)
     parking.hot_runs = tonumber(settings.hot_runs) or parking.hot_runs
     require("flowhost.engine.admission").set_limit(tonumber(settings.max_running) or 0)
+    require("flowhost.api.problem").is_fleeting = settings.listen == "none" and settings.data == "temp"
     if settings.public_url and settings.public_url ~= "" then
         signal_link.base_url = settings.public_url
     elseif settings.listen and settings.listen ~= "none" then

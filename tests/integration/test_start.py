@@ -227,6 +227,13 @@ class Commands(FolderCase):
         self.assertEqual(code, 1)
         self.assertIn("not JSON", out)
 
+    def test_run_that_would_be_suspended_says_that_it_is_gone(self):
+        self.write({"stops.lua": "return function(ctx) return ctx.suspend('CHECK', 'look') end"})
+        code, out, _ = self.run_flow("stops.lua")
+        self.assertEqual(code, 1)
+        self.assertIn("look (a host that serves the folder would keep it suspended)", out)
+        self.assertNotIn("/recover", out)
+
     def test_run_ended_by_a_signal_leaves_nothing_behind(self):
         self.write({"waits.lua": "return function(ctx) ctx.request { url = ctx.env.UPSTREAM } end",
                     "host.lua": "return { env = { UPSTREAM = os.getenv 'UPSTREAM' } }"})

@@ -5,7 +5,9 @@ local core = require "flowhost.core"
 
 local json = core.json
 
-local M = {}
+local M = {
+    is_fleeting = false, -- flowhost run: nothing of a run is there afterwards
+}
 
 local TITLES = {
     [400] = "Bad Request", [403] = "Forbidden", [404] = "Not Found", [405] = "Method Not Allowed", [409] = "Conflict",
@@ -39,7 +41,9 @@ end
 function M.send_run(request, run, flow_name)
     local err = run.error or { code = "UNKNOWN", message = "the run ended as " .. tostring(run.status) }
     local detail = err.message
-    if run.status == "suspended" then
+    if run.status == "suspended" and M.is_fleeting then
+        detail = detail .. " (a host that serves the folder would keep it suspended)"
+    elseif run.status == "suspended" then
         detail = detail .. " (suspended; POST /v1/runs/" .. run.id .. "/recover lets it go on)"
     end
     local headers
