@@ -66,8 +66,9 @@ local function note(partition, due)
     end
 end
 
-remote.on("alarm", function(arguments)
+remote.on("alarm", function(arguments, reply)
     note(arguments.partition, arguments.due)
+    reply {} -- or the other shard would keep what it is to be told to
 end)
 
 --- Call once the alarm is durable.
