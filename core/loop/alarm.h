@@ -4,13 +4,18 @@
  * Everything runs on the loop's own thread. */
 #pragma once
 
-#include "base/list.h"
 #include "loop/loop.h"
+
+struct fh_alarms;
 
 /* Field of the struct that owns it. */
 struct fh_alarm {
-    struct fh_list link;
+    struct fh_alarms *alarms; /* NULL: not running */
+    struct fh_alarm *child;   /* the heap that it stands in: first of those below it */
+    struct fh_alarm *next;    /* beside it */
+    struct fh_alarm *before;  /* beside it; of a first one the one above */
     int64_t at_ms;
+    uint64_t number;
     void (*on_due)(struct fh_alarm *alarm);
 };
 
@@ -24,10 +29,12 @@ bool fh_alarm_is_active(const struct fh_alarm *alarm);
 
 /* --- for loop.c ------------------------------------------------------------------------------- */
 
-/* A loop's alarms, the first one armed in a timerfd: the kernel keeps it to the wall clock. */
+/* A loop's alarms as a pairing heap (Fredman, Sedgewick, Sleator, Tarjan, 1986): it needs no memory beside its members.
+ * The first is armed in a timerfd: the kernel keeps it to the wall clock. */
 struct fh_alarms {
     struct fh_io io;
-    struct fh_list waiting; /* by at_ms */
+    struct fh_alarm *first;
+    uint64_t last_number; /* of those of the same time the one started first comes first */
     int fd;
 };
 

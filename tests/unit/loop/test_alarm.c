@@ -2,6 +2,8 @@
 /* Alarms of the wall clock. That the kernel reacts when the clock is stepped cannot be tried here: it is everybody's. */
 #include "loop_fixture.h"
 
+#include "base/list.h"
+#include "base/random.h"
 #include "loop/alarm.h"
 
 #include <poll.h>
@@ -206,6 +208,35 @@ static void one_may_stop_another_that_is_due(void **state)
 }
 
 /* An outer loop that watches ours hears of alarms, unlike of timers. */
+enum { MANY = 20000 };
+
+static void many_come_in_order_whichever_are_stopped(void **state)
+{
+    static struct bell bells[MANY];
+    struct fh_random random = {0};
+    int came = 0, stopped = 0;
+    int64_t begin_ms = now_ms() - 1000000;
+    for (int i = 0; i < MANY; i++) {
+        uint16_t back;
+        fh_random_fill(&random, &back, sizeof(back));
+        bell_init(&bells[i], *state, &came);
+        bell_start(&bells[i], begin_ms + back % 5000);
+    }
+    for (int i = 0; i < MANY; i += 3) {
+        fh_alarm_stop(&bells[i].alarm);
+        stopped++;
+    }
+    turn_until(*state, &came, MANY - stopped);
+    static const struct bell *by_order[MANY + 1];
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(bells[i].count, i % 3 == 0 ? 0 : 1);
+        by_order[bells[i].order] = &bells[i];
+    }
+    for (int i = 2; i <= MANY - stopped; i++) {
+        assert_true(by_order[i - 1]->at_ms <= by_order[i]->at_ms);
+    }
+}
+
 static void the_loops_descriptor_tells_of_them(void **state)
 {
     struct bell bell;
@@ -231,6 +262,7 @@ int main(void)
         WITH_LOOP(far_ones_do_not_come),
         WITH_LOOP(one_may_start_itself_again),
         WITH_LOOP(one_may_stop_another_that_is_due),
+        WITH_LOOP(many_come_in_order_whichever_are_stopped),
         WITH_LOOP(the_loops_descriptor_tells_of_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
