@@ -27,7 +27,7 @@ local function inbox_of(run)
     if run.inbox then
         return run.inbox
     end
-    local inbox = { ids = {}, untaken = 0 }
+    local inbox = { ids = {}, untaken = 0, first = 1 }
     for _, entry in pairs(run.journal or {}) do
         if entry.kind == "signal" then
             local n = tonumber(entry.path:sub(2))
@@ -60,12 +60,17 @@ local function check(schema, value)
 end
 
 local function take(waiting)
-    for _, signal in ipairs(inbox_of(waiting.fiber.run)) do
+    local inbox = inbox_of(waiting.fiber.run)
+    while inbox[inbox.first] and inbox[inbox.first].is_taken do
+        inbox.first = inbox.first + 1
+    end
+    for n = inbox.first, #inbox do
+        local signal = inbox[n]
         if signal.is_ready and not signal.is_taken and signal.name == waiting.name then
             local value = json.decode_stored(json.encode_stored(signal.value))
             if not check(waiting.schema, value) then
                 signal.is_taken = true
-                waiting.fiber.run.inbox.untaken = waiting.fiber.run.inbox.untaken - 1
+                inbox.untaken = inbox.untaken - 1
                 waiting.extra = { signal = signal.n }
                 return true, value
             end
@@ -89,18 +94,26 @@ local function feed(run)
         list[#list + 1] = waiting
     end
     for _, waiting in ipairs(list) do
-        if not waiting.is_over and not waiting.is_given then
+        if not waiting.is_over and not waiting.is_given and not waiting.is_gone then
             waiting.is_given = give(waiting)
         end
     end
 end
 
+--- Takes a wait out of the list: some later, with others, for there may be ten thousand that end one after the other.
 local function remove(run, waiting)
-    for i, one in ipairs(run.signal_waits or {}) do
-        if one == waiting then
-            table.remove(run.signal_waits, i)
-            return
+    local list = run.signal_waits
+    if not list or waiting.is_gone then
+        return
+    end
+    waiting.is_gone = true
+    list.gone = (list.gone or 0) + 1
+    if list.gone * 2 > #list then
+        local rest = {}
+        for _, one in ipairs(list) do
+            rest[#rest + 1] = not one.is_gone and one or nil
         end
+        run.signal_waits = rest
     end
 end
 
@@ -137,7 +150,7 @@ end
 local function fits(run, name, value)
     local first_errors
     for _, waiting in ipairs(run.signal_waits or {}) do
-        if waiting.name == name and not waiting.is_given then
+        if waiting.name == name and not waiting.is_given and not waiting.is_gone then
             local errors = check(waiting.schema, value)
             if not errors then
                 return true
