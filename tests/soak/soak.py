@@ -295,6 +295,8 @@ class Round:
             self.forgotten.add(run)
             self.services.mended.add(run)
             edits = {"from": self.some_path(run)}
+            if code.startswith("S"):
+                edits["value"] = suspend_value(code)
         elif code.startswith("S"):
             edits = {"value": suspend_value(code)}
         elif code == "OUTCOME_UNKNOWN":
