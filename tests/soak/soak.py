@@ -295,6 +295,8 @@ class Round:
             self.forgotten.add(run)
             self.services.mended.add(run)
             edits = {"from": self.some_path(run)}
+            if code.startswith("S"):
+                edits["value"] = suspend_value(code)
         elif code.startswith("S"):
             edits = {"value": suspend_value(code)}
         elif code == "OUTCOME_UNKNOWN":
@@ -347,8 +349,11 @@ class Round:
         parent = row["more"].get("parent")
         if run in self.cancelled or not parent:
             return run in self.cancelled
-        entry = disk.journal[parent["run"]][parent["step"]]
-        return entry["state"] == "o" or entry["value"]["code"] in ("TIMEOUT", "CANCELLED")
+        entries = [one for one in disk.entries[parent["run"]] if one["path"] == parent["step"]]
+        begun = [one["value"]["child"] for one in entries if one["state"] == "o"]
+        end = entries[-1]
+        is_told = end["state"] in "et" and end["value"].get("error", end["value"])["code"] in ("TIMEOUT", "CANCELLED")
+        return begun[-1] != run or end["state"] in "or" or is_told
 
     def check_once(self, run):
         """Unless somebody has decided that it is to run again."""

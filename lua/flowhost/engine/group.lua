@@ -128,7 +128,7 @@ local function on_branch_end(group, branch, fiber, ok, value)
     end
     local decides = DECIDES[group.kind]
     local may_win = not group.recorded_winner or group.recorded_winner == branch
-    if decides and may_win and not group.winner and decides(ok) then
+    if decides and may_win and not group.winner and (decides(ok) or group.recorded_winner) then
         group.winner = branch
     end
     if not group.is_pumping then

@@ -107,9 +107,22 @@ end
 
 local KEPT = { log = true, signal = true, ["data.edit"] = true }
 
+--- A group that was decided, or interrupted, begins anew as a whole: what its other branches had begun was undone then.
+local function widen(path, by_path)
+    local prefix
+    for part in path:gmatch "[^.]+" do
+        prefix = prefix and prefix .. "." .. part or part
+        local entry = by_path[prefix]
+        if entry and M.GROUPS[entry.kind] and entry.state ~= "o" then
+            return prefix
+        end
+    end
+    return path
+end
+
 --- Takes back the step at `path` and all behind it.
 function M.void_from(by_path, path)
-    local from = restart_point(path, by_path)
+    local from = restart_point(widen(path, by_path), by_path)
     for other, entry in pairs(by_path) do
         if not KEPT[entry.kind] and is_voided(from, other) then
             by_path[other] = nil

@@ -7,11 +7,12 @@
 --   data       shared data, merged at the top level            release  "pinned" | "active"
 
 local core = require "flowhost.core"
+local alarms = require "flowhost.engine.alarms"
 local audit = require "flowhost.engine.audit"
 local fields = require "flowhost.schema.fields"
 local journal = require "flowhost.engine.journal"
 
-local json, timer = core.json, core.timer
+local json, system, timer = core.json, core.system, core.timer
 
 local M = {}
 
@@ -138,12 +139,14 @@ local function void(run, path, extra)
     end
 end
 
---- Containers around a step that have ended must run again, or what changed below them is never looked at.
+--- Containers around a step that have ended must run again, or what changed below them is never looked at. A group that
+--- a branch has decided plays that branch again as it is.
 local function void_around(run, path)
     local above = path:match "^(.*)%.[^.]*$"
     while above do
         local entry = run.journal[above]
-        if entry and entry.state ~= "o" then
+        local is_decided = entry and journal.GROUPS[entry.kind] and entry.state == "k"
+        if entry and entry.state ~= "o" and not is_decided then
             void(run, above)
         end
         above = above:match "^(.*)%.[^.]*$"
@@ -224,9 +227,28 @@ local function edited_entries(by_path, edits)
     return found
 end
 
+--- Children that steps wait for which are taken back are not waited for any more.
+local function cancel_children(run, before)
+    for path, entry in pairs(before) do
+        if entry.kind == "call" and entry.state == "o" and not run.journal[path] then
+            alarms.set(run, system.id_bytes(entry.value.child), timer.now_ms(), "c", "cancel",
+                ("its parent %s was restarted before it"):format(run.id))
+        end
+    end
+end
+
+local function restart(run, path)
+    local before = {}
+    for other, entry in pairs(run.journal) do
+        before[other] = entry
+    end
+    void(run, path, { from = true })
+    cancel_children(run, before)
+end
+
 local function apply_edits(run, edits, originals)
     if edits.from then
-        void(run, edits.from, { from = true })
+        restart(run, edits.from)
     end
     local paths = {}
     for path in pairs(edits.steps or {}) do

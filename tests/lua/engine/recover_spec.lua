@@ -130,6 +130,27 @@ describe("recover", function()
         assert.same({ 10, 9, 9, 10 }, w:run().output)
     end)
 
+    it("edits a step of the branch that had decided: it stays the one, even if it fails now", function()
+        for _, verb in ipairs { "race", "any" } do
+            local w = new(([[
+                local ok, won = pcall(ctx.%s, {
+                    function() ctx.wait "never" end,
+                    function() local n = ctx.request { url = "http://u/1" }.n
+                        return n < 100 and n or error { code = "TOO_MUCH", message = "no" } end,
+                })
+                ctx.suspend "X"
+                return ok and won or won.code
+            ]]):format(verb), { upstream = function() return 200, nil, { n = 1 } end })
+            w:play "a"
+            post(w, "recover", { steps = { ["1.2.1"] = { output = { n = 2 } } } })
+            assert.equal(2, w:run().output)
+            w:play "a"
+            local id = w:ids()[2]
+            post(w, "recover", { steps = { ["1.2.1"] = { output = { n = 200 } } } }, id)
+            assert.equal("TOO_MUCH", w:run(id).output)
+        end
+    end)
+
     it("from a step: that and all behind it run again", function()
         local w = new(STEPS, { upstream = broken })
         w:play("a", { x = 1 })
@@ -156,6 +177,49 @@ describe("recover", function()
         post(w, "recover", { from = "1.2.2" })
         assert.same({ { 12, 102, 16 }, 100 }, w:run().output)
         assert.equal(before + 2, #w.calls)
+    end)
+
+    it("from a step in a race that was decided: the whole race runs again", function()
+        local w = world.new { files = { ["b.lua"] = flow [[ ctx.wait "never" ]], ["a.lua"] = flow [[
+            local won = { ctx.race {
+                function() return ctx.call("b") end,
+                function() return ctx.request { url = "http://u/1" }.n + ctx.request { url = "http://u/2" }.n end,
+            } }
+            ctx.suspend "X"
+            return won
+        ]] }, upstream = function() return 200, nil, { n = 1 } end }
+        w:play "a"
+        local id = w:ids()[1]
+        w.upstream = function() return 200, nil, { n = 5 } end
+        post(w, "recover", { from = "1.2.2" })
+        post(w, "recover", { value = 1 })
+        assert.same({ 10, 2 }, w:run(id).output)
+        assert.equal(3, #w:ids())
+        for i = 2, 3 do
+            assert.equal("cancelled", w:run(w:ids()[i]).status)
+        end
+    end)
+
+    it("from a step: the children that were waited for behind it are cancelled", function()
+        local w = world.new { files = { ["b.lua"] = flow [[ return ctx.wait "end" ]], ["a.lua"] = flow [[
+            return { ctx.all {
+                function() return ctx.call("b") end,
+                function() ctx.sleep(1) return ctx.suspend "X" end,
+            } }
+        ]] } }
+        w:play "a"
+        local ids = w:ids()
+        post(w, "recover", { from = "1.2.1" })
+        assert.equal("waiting", w:run(ids[2]).status)
+        assert.equal(2, #w:ids())
+        post(w, "recover", { from = "1" })
+        assert.equal("cancelled", w:run(ids[2]).status)
+        ids = w:ids()
+        w:request("POST", "/v1/runs/" .. ids[3] .. "/signal/end", { body = "7" })
+        w:settle()
+        post(w, "recover", { value = 8 })
+        assert.same({ 7, 8 }, w:run(ids[1]).output)
+        assert.equal(3, #w:ids())
     end)
 
     it("with shared data, merged at the top level", function()
