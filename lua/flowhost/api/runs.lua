@@ -147,8 +147,25 @@ function M.read_page(request, query, default, most)
     return limit
 end
 
+local LIST_QUERY = { flow = true, status = true, tag = true, since = true, ["until"] = true, limit = true,
+    cursor = true }
+
+--- What is overlooked would make a list longer than it was meant.
+local function find_unknown(query)
+    for name in pairs(query) do
+        if not LIST_QUERY[name] then
+            return name
+        end
+    end
+end
+
 function M.list(request)
     local query = request:query()
+    local unknown = find_unknown(query)
+    if unknown then
+        return problem.send(request, 422, "QUERY_INVALID",
+            ("'%s' is not known here: use flow, status, tag, since, until, limit, cursor"):format(unknown))
+    end
     local limit = M.read_page(request, query, DEFAULT_LIMIT, MAX_LIMIT)
     if not limit then
         return

@@ -88,10 +88,14 @@ local function copy_raw(o, value, depth)
     return own
 end
 
-local function check_fields(options)
+local OF_COMPONENTS = { description = true, run = true }
+
+local function check_fields(options, is_component)
     for name, value in pairs(options) do
         local expected = FIELDS[name]
-        if not expected then
+        if expected and is_component and not OF_COMPONENTS[name] then
+            return ("field '%s' is one of flows: a component has none"):format(name)
+        elseif not expected then
             return ("unknown field '%s'"):format(tostring(name))
         elseif type(value) ~= expected then
             return ("field '%s' must be a %s"):format(name, expected)
@@ -248,7 +252,7 @@ local function try(release, file, unit)
         local exported
         fn, exported = instantiate(o, unit.chunk, o.new_env(release, nil))
         trial.options = copy_raw(o, exported or {}, 1)
-        trial.message = check_fields(trial.options)
+        trial.message = check_fields(trial.options, unit.component ~= nil)
     end)
     if not ok then
         trial.line, trial.message = split_position(file, raised)

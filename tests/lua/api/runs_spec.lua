@@ -77,7 +77,7 @@ describe("the list of runs", function()
 
     it("refuses what it does not know", function()
         for name, values in pairs { limit = { "0", "1001", "x", "1.5", "-1", "nan" }, status = { "done", "" },
-            cursor = { "x", "" } } do
+            cursor = { "x", "" }, statsu = { "failed" } } do
             for _, value in ipairs(values) do
                 local status, request = get(w, "/v1/runs", { [name] = value })
                 assert.equal(422, status)

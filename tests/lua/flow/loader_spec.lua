@@ -118,6 +118,13 @@ describe("loader problems", function()
         assert.matches("^components/a.lua:1: no handler", problem("", "components/a.lua"))
     end)
 
+    it("tell fields of flows in components", function()
+        assert.equal("components/a.lua:1: field 'timeout' is one of flows: a component has none",
+            problem("return { run = function() end, timeout = 5 }", "components/a.lua"))
+        local release = load { ["components/a.lua"] = "return { description = 'x', run = function() end }" }
+        assert.same({}, release.problems)
+    end)
+
     it("tell fields that are unknown or of another type", function()
         local function field(text)
             return problem("return { run = function() end, " .. text .. " }"):match "^a.lua:1: (.*)$"
