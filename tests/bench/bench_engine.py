@@ -193,7 +193,11 @@ def measure_wide(row, folder):
 
 
 def measure(row):
-    folder = write_flows(tempfile.mkdtemp(prefix="flowhost-bench-flows-"))
+    # the host looks at the folder around its own, too: in /tmp others would wake it
+    scratch = tempfile.mkdtemp(prefix="flowhost-bench-")
+    folder = os.path.join(scratch, "flows")
+    os.mkdir(folder)
+    write_flows(folder)
     for part in (measure_wide, measure_replay, measure_alarms, measure_parked):
         part(row, folder)
-    shutil.rmtree(folder)
+    shutil.rmtree(scratch)
