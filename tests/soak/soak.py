@@ -89,7 +89,7 @@ class Round:
         self.is_tight = self.rng.random() < 0.4
         self.host, self.starts, self.changed_at, self.seen = None, 0, 0, None
         self.pool = concurrent.futures.ThreadPoolExecutor(WORKERS)
-        self.log = ""
+        self.log, self.death = "", threading.Timer(0, id)
 
     # --- hosts
 
@@ -124,9 +124,9 @@ class Round:
         seconds, how = self.rng.uniform(0.02, 1.5), self.rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
         if fault:
             seconds, how = seconds + 1, signal.SIGKILL
-        timer = threading.Timer(seconds, self.host.process.send_signal, [how])
-        timer.daemon = True
-        timer.start()
+        self.death = threading.Timer(seconds, self.host.process.send_signal, [how])
+        self.death.daemon = True
+        self.death.start()
 
     def bury_host(self):
         code = self.host.wait()
@@ -146,20 +146,23 @@ class Round:
     def play(self):
         self.write_flows()
         self.start_host()
-        while True:
-            try:
-                if self.turn():
-                    break
-            except CUT:
-                pass
+        while not self.is_done():
             if not self.host.is_running():
                 self.bury_host()
                 self.start_host()
-        self.free_disk()
         code = self.host.stop()
         hold(code == 0, "the host did not stop in order", code)
         self.bury_host()
         self.check_end(self.read_disk())
+
+    def is_done(self):
+        """All is at rest, and the host will live until it is asked to stop."""
+        with contextlib.suppress(*CUT):
+            if self.turn():
+                self.death.cancel()
+                self.free_disk()
+                return self.host.is_running()
+        return False
 
     def write_flows(self):
         for path, text in self.program.files().items():
@@ -310,7 +313,8 @@ class Round:
     def find_out(self, run, path):
         """What a step that may run once had for a result; or it is run again."""
         steps = self.request("GET", f"/v1/runs/{run}/steps", expected=(200,))["items"]
-        step = next(one for one in steps if one["path"] == path)
+        step = next((one for one in steps if one["path"] == path), None)
+        hold(step, "the step whose outcome is unknown is not listed", run, path, steps)
         if random.random() < 0.5:
             self.forgotten.add(run)
             return {}
