@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A full disk under everything a run can wait for (engine_world.py): what would begin something anew is refused with 507;
-what has begun neither fails nor gets lost, and goes on by itself once there is space. Needs a build with
+"""A full disk under everything a run can wait for (engine_world.py): what would begin something anew is refused with
+507; what has begun neither fails nor gets lost, and goes on by itself once there is space. Needs a build with
 FLOWHOST_FAULTS."""
 import os
 import threading
