@@ -148,7 +148,8 @@ def check_signals(run, entries):
     taken = {}
     for entry in entries:
         if entry["state"] == "r":
-            taken = {} if entry["extra"].get("from") else {n: path for n, path in taken.items() if path != entry["path"]}
+            is_whole = entry["extra"].get("from")
+            taken = {} if is_whole else {n: path for n, path in taken.items() if path != entry["path"]}
         number = entry["extra"].get("signal") if entry["kind"] == "wait" else None
         if number and entry["state"] == "k":
             hold(taken.get(number, entry["path"]) == entry["path"], "a signal is taken twice", run, number, entry)

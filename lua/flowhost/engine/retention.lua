@@ -15,6 +15,7 @@ local tables = store.tables
 local M = {}
 
 local SWEEP_MS = 10000
+local LEAST_POSTPONE_MS = 60000
 local PAGE = 500
 
 local counts = {} -- flow -> how many of its runs are kept
@@ -42,10 +43,18 @@ local function remove(row, key)
     end))
 end
 
+--- Whether the run that has called it may still ask what became of it: it would call it again.
+local function is_asked_for(row)
+    local parent = row.parent and row.parent.is_awaited and rows.read(system.id_bytes(row.parent.run))
+    return parent and not rows.TERMINAL[parent.status]
+end
+
 alarms.on("expire", function(bytes, key)
     parking.in_turn(function()
         local row = rows.read(bytes)
-        if row and rows.TERMINAL[row.status] then
+        if row and is_asked_for(row) then
+            alarms.postpone(key, math.max(LEAST_POSTPONE_MS, timer.now_ms() - row.ended))
+        elseif row and rows.TERMINAL[row.status] then
             remove(row, key)
         else
             alarms.drop(key)
@@ -64,7 +73,7 @@ local function sweep_flow(flow, keep, after, passed)
             passed = passed + 1
             if passed > keep and system.partition(bytes) % system.shards == system.shard then
                 local row = rows.read(bytes)
-                if row and rows.TERMINAL[row.status] then
+                if row and rows.TERMINAL[row.status] and not is_asked_for(row) then
                     remove(row)
                 end
             end

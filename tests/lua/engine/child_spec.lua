@@ -184,6 +184,26 @@ describe("ctx.call", function()
         assert.equal("NOT_FOUNDINPUT_INVALID", run_of(w, "a").output)
     end)
 
+    it("finds the child's end however late: it is kept for as long as its parent is open", function()
+        for _, keep in ipairs { "age = 1", "count = 0" } do
+            local w = new([[ return { ctx.all {
+                function() return ctx.call("b") end,
+                function() ctx.sleep(1) return ctx.suspend "X" end,
+            } }]], [[ ctx.sleep(5) return ctx.request { url = "http://u/x" }.ok ]], nil, nil,
+                ("retention = { %s }"):format(keep))
+            w:start "a"
+            w:pass(100000)
+            w:request("POST", "/v1/runs/" .. run_of(w, "a").id .. "/recover", { body = { value = 7 } })
+            w:pass(1000)
+            assert.same({ true, 7 }, run_of(w, "a").output)
+            assert.equal(1, #w.calls)
+            if keep == "age = 1" then
+                w:pass(200000)
+                assert.is_nil(run_of(w, "b"))
+            end
+        end
+    end)
+
     it("waits for space on a full disk: it neither fails nor is its child forgotten", function()
         local w = new([[ return ctx.call("b", 1) + #ctx.start("b", 2) ]], [[ return input ]])
         w:start "a"
