@@ -1,37 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- Forks: new runs from what another one recorded.
-local world = require "support.world"
+local standing = require "support.standing"
 
-local flow = world.flow
+local new, post = standing.new, standing.post
 
-local function new(text, o, options)
-    local given = { files = { ["a.lua"] = flow(text, options) } }
-    for name, value in pairs(o or {}) do
-        given[name] = value
-    end
-    return world.new(given)
-end
-
-local function post(w, action, body, id)
-    local request = w:request("POST", ("/v1/runs/%s/%s"):format(id or w:ids()[1], action), { body = body or "" })
-    w:settle()
-    return request
-end
-
-local STEPS = [[
-    local a = ctx.step("a", function() return ctx.request { url = "http://u/1", json = input }.n end)
-    ctx.data.store("sum", a)
-    local b = ctx.request { url = "http://u/2", json = { a } }.n
-    local c = ctx.request { url = "http://u/bad", json = { a, b } }.n
-    return { a, b, c, ctx.data.load "sum" }
-]]
-
-local function broken(call)
-    if call.url:find "bad" then
-        return 500, nil, { no = true }
-    end
-    return 200, nil, { n = tonumber(call.url:match "%d+$") }
-end
+local STEPS, broken = standing.STEPS, standing.broken
 
 describe("fork", function()
     it("is a new run from a prefix; recorded results serve, nothing leaves the process", function()

@@ -1,22 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- Suspend, recover with edits, dry runs, the audit.
+local standing = require "support.standing"
 local world = require "support.world"
 
 local flow = world.flow
 
-local function new(text, o, options)
-    local given = { files = { ["a.lua"] = flow(text, options) } }
-    for name, value in pairs(o or {}) do
-        given[name] = value
-    end
-    return world.new(given)
-end
-
-local function post(w, action, body, id)
-    local request = w:request("POST", ("/v1/runs/%s/%s"):format(id or w:ids()[1], action), { body = body or "" })
-    w:settle()
-    return request
-end
+local new, post = standing.new, standing.post
 
 local function audit(w)
     return w:request("GET", "/v1/audit"):json().items
@@ -73,20 +62,7 @@ describe("ctx.suspend", function()
     end)
 end)
 
-local STEPS = [[
-    local a = ctx.step("a", function() return ctx.request { url = "http://u/1", json = input }.n end)
-    ctx.data.store("sum", a)
-    local b = ctx.request { url = "http://u/2", json = { a } }.n
-    local c = ctx.request { url = "http://u/bad", json = { a, b } }.n
-    return { a, b, c, ctx.data.load "sum" }
-]]
-
-local function broken(call)
-    if call.url:find "bad" then
-        return 500, nil, { no = true }
-    end
-    return 200, nil, { n = tonumber(call.url:match "%d+$") }
-end
+local STEPS, broken = standing.STEPS, standing.broken
 
 describe("recover", function()
     it("with the result of the step that failed", function()

@@ -1,22 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- Compensations (ctx.defer): run in reverse when a run fails, is cancelled or out of time.
+local standing = require "support.standing"
 local world = require "support.world"
 
 local flow = world.flow
 
-local function new(text, o, options)
-    local given = { files = { ["a.lua"] = flow(text, options) } }
-    for name, value in pairs(o or {}) do
-        given[name] = value
-    end
-    return world.new(given)
-end
-
-local function post(w, action, body, id)
-    local request = w:request("POST", ("/v1/runs/%s/%s"):format(id or w:ids()[1], action), { body = body or "" })
-    w:settle()
-    return request
-end
+local new, post = standing.new, standing.post
 
 describe("compensations", function()
     local TEXT = [[
