@@ -39,14 +39,17 @@ return function(ctx, input)
     return { n = answer.n, twice = ctx.step("twice", function() return input.n * 2 end) }
 end
 """
-HOST = 'return { env = { URL = os.getenv "UPSTREAM_URL" or "" } }\n'
+# every start of the host makes another release; older runs need theirs
+HOST = 'return { env = { URL = os.getenv "UPSTREAM_URL" or "", ROUND = os.getenv "ROUND" or "" } }\n'
 
 
 class Flow:
-    """end: see above; options: fields of the flow's file; durable: whether its journal is kept."""
+    """end: see above; options: fields of the flow's file; durable: whether its journal is kept; is_brief: its runs are
+    removed soon after their end."""
 
-    def __init__(self, name, end, code=None, durable="always"):
+    def __init__(self, name, end, code=None, durable="always", is_brief=False):
         self.name, self.end, self.code, self.durable, self.block = name, end, code, durable, None
+        self.is_brief = is_brief
 
     @property
     def options(self):
@@ -55,6 +58,8 @@ class Flow:
             fields.append('on_error = "fail",')
         if self.end == "late":
             fields.append("timeout = 0.4,")
+        if self.is_brief:
+            fields.append("retention = { age = 0.05 },")
         return " ".join(fields)
 
     def text(self):
@@ -84,6 +89,7 @@ class Program:
         leaves = [self.make(f"leaf{i}", end, 1, durable) for i, (end, durable) in enumerate((
             ("ok", "always"), ("ok", self.pick("on_error", "never")), (self.pick("fail", "error"), "always"),
             (self.pick("stop", "late"), "always"), ("ok", "always")))]
+        leaves[-1].is_brief = True
         middles = [self.make(f"middle{i}", end, 1, durable, leaves) for i, (end, durable) in enumerate((
             ("ok", "always"), (self.pick("fail", "ok"), "always")))]
         self.tops = [self.make(f"top{i}", self.pick("ok", "ok", "ok", "cancel", "fail", "error", "stop"), 3, "always",

@@ -99,7 +99,7 @@ class Round:
         options = ["--shards", str(rng.choice((1, 2, 3, 4))), "--park-after", rng.choice(("0", "0.02", "0.3", "5")),
                    "--max-running", rng.choice(("0", "0", "3", "8")), "--hot-runs", rng.choice(("2", "10000"))]
         faults = [f"store.commit:DISK_FULL:@{self.switch}"] + ([fault] if fault else [])
-        env = {"UPSTREAM_URL": self.services.upstream.url, "FLOWHOST_FAULT": ",".join(faults)}
+        env = {"UPSTREAM_URL": self.services.upstream.url, "FLOWHOST_FAULT": ",".join(faults), "ROUND": self.starts}
         self.starts += 1
         try:
             self.host = Host(os.path.join(self.folder, "flows"), data_dir=os.path.join(self.folder, "data"),
