@@ -91,7 +91,7 @@ class Program:
             (self.pick("stop", "late"), "always"), ("ok", "always")))]
         leaves[-1].is_brief = True
         middles = [self.make(f"middle{i}", end, 1, durable, leaves) for i, (end, durable) in enumerate((
-            ("ok", "always"), (self.pick("fail", "ok"), "always")))]
+            ("ok", "always"), (self.pick("fail", "ok"), self.pick("always", "on_error"))))]
         self.tops = [self.make(f"top{i}", self.pick("ok", "ok", "ok", "cancel", "fail", "error", "stop"), 3, "always",
                                leaves + middles).name for i in range(tops)]
 

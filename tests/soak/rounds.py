@@ -275,7 +275,8 @@ class Round:
             edits = {"allow_effects": True}
             if self.rng.random() < 0.8:
                 edits["from"] = self.some_path(run)
-            self.attempt(self.request, "POST", f"/v1/runs/{run}/fork", edits, {}, (201,))
+            # 409: it has ended, so its release may be gone
+            self.attempt(self.request, "POST", f"/v1/runs/{run}/fork", edits, {}, (201, 409))
             return True
         return False
 

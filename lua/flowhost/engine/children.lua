@@ -122,6 +122,9 @@ local function act_call(flow, input)
         local stop = timeout_of(current)
         local is_told, child = look(current)
         if not is_told and not child then
+            if flow.durable == "always" then
+                run_module.write_held(parent) -- or after a crash the child would be nobody's
+            end
             child = start(parent, own, true, wait_in_memory(current))
         elseif not is_told and child.waiters then
             child.waiters[#child.waiters + 1] = wait_in_memory(current)

@@ -204,6 +204,16 @@ describe("ctx.call", function()
         end
     end)
 
+    it("of a flow that is recorded: its caller is, too, so that the child has a parent after a crash", function()
+        local w = new([[ return ctx.call("b", 5) ]], [[ ctx.sleep(5) return input + 1 ]], nil, 'durable = "on_error"')
+        w:start "a"
+        w:rest()
+        local again = w:crash()
+        again:settle()
+        assert.equal(2, #again:ids())
+        assert.equal(6, run_of(again, "a").output)
+    end)
+
     it("waits for space on a full disk: it neither fails nor is its child forgotten", function()
         local w = new([[ return ctx.call("b", 1) + #ctx.start("b", 2) ]], [[ return input ]])
         w:start "a"
