@@ -250,7 +250,7 @@ class Round:
         actions = []
         for name, count in self.program.end_of(flow, 0).signals.items():
             for number in range(count):
-                actions += self.once(self.send_signal, run, f"{name}-{number}", name)
+                actions += self.once(self.send_signal, run, f"{name}-{number}", name, flow)
         is_top = run in self.inputs
         if is_top and self.program.flows[flow].end == "cancel" and self.services.is_ready(run):
             actions += self.once(self.cancel, run, "cancel")
@@ -261,8 +261,10 @@ class Round:
             actions.append((self.recover, item))
         return actions
 
-    def send_signal(self, run, key, name):
-        self.request("POST", f"/v1/runs/{run}/signal/{name}", signal_data(name), {"Idempotency-Key": key}, (202, 409))
+    def send_signal(self, run, key, name, flow):
+        """It may have ended, or even been removed."""
+        expected = (202, 409, 404) if self.program.flows[flow].is_brief else (202, 409)
+        self.request("POST", f"/v1/runs/{run}/signal/{name}", signal_data(name), {"Idempotency-Key": key}, expected)
 
     def fork_some(self):
         """Whether there are forks now that have to come to their end."""
