@@ -17,8 +17,13 @@
     X(FH_TABLE_BY_STATUS, "runs_by_status") /* status 00 run -> flow           engine/rows  */   \
     X(FH_TABLE_IDEMPOTENCY, "idempotency")  /* flow 00 key -> run, input hash  engine/rows  */   \
     X(FH_TABLE_ALARMS, "alarms") /* partition + u64 due + run + tag -> what   engine/alarms */   \
-    X(FH_TABLE_BY_TAG, "runs_by_tag") /* name 00 value 00 run -> flow          engine/rows  */   \
-    X(FH_TABLE_AUDIT, "audit")        /* u64 ms + 8 random bytes -> entry      engine/audit */
+    X(FH_TABLE_BY_TAG, "runs_by_tag")  /* name 00 value 00 run -> flow          engine/rows  */  \
+    X(FH_TABLE_AUDIT, "audit")         /* u64 ms + 8 random bytes -> entry      engine/audit */  \
+    X(FH_TABLE_DOCUMENTS, "documents") /* kind 00 u64 id -> document       engine/documents */   \
+    X(FH_TABLE_SECRETS, "secrets")     /* name -> sealed value              engine/secrets */    \
+    X(FH_TABLE_USERS, "users")         /* name -> user                      engine/access */     \
+    X(FH_TABLE_TOKENS, "tokens")       /* 32 bytes hash -> token or session engine/access */     \
+    X(FH_TABLE_APPS, "apps")           /* name -> app                       engine/access */
 
 enum fh_table {
 #define FH_TABLE_ENUM(symbol, name) symbol,

@@ -201,6 +201,10 @@ static void set_loaders(lua_State *L)
     lua_pop(L, 1);
 }
 
+/* Of the Lua modules that are linked in: LPeg and LuaExpat. For the engine; flows cannot require them. */
+int luaopen_lpeg(lua_State *L);
+int luaopen_lxp(lua_State *L);
+
 static int open_core(lua_State *L)
 {
     static const struct {
@@ -256,6 +260,8 @@ static int set_up(lua_State *L)
     fh_json_register(L);
     set_loaders(L);
     preload(L, "flowhost.core", open_core);
+    preload(L, "lpeg", luaopen_lpeg);
+    preload(L, "lxp", luaopen_lxp);
     lua_pushcfunction(L, run_frame);
     vm->trampoline = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_getglobal(L, "require");

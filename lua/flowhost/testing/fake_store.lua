@@ -6,7 +6,7 @@ local M = {}
 M.__index = M
 
 local NAMES = { "meta", "blobs", "releases", "active", "runs", "journal", "runs_by_flow", "runs_by_status",
-    "idempotency", "alarms", "runs_by_tag", "audit" }
+    "idempotency", "alarms", "runs_by_tag", "audit", "documents", "secrets", "users", "tokens", "apps" }
 
 local Batch = {}
 Batch.__index = Batch
