@@ -36,6 +36,9 @@ struct fh_client_request {
     bool has_body;
     struct fh_slice user; /* basic auth when user.data is set */
     struct fh_slice password;
+    struct fh_slice tls_ca;   /* PEM; data NULL: the system's */
+    struct fh_slice tls_cert; /* PEM of the client's own certificate, with its key */
+    struct fh_slice tls_key;
     int64_t timeout_ms;         /* whole call; 0: none */
     int64_t connect_timeout_ms; /* 0: 10 s */
     size_t max_bytes;           /* of the answer's body after decompression; 0: 8 MiB */

@@ -10,6 +10,7 @@ local links = require "flowhost.api.links"
 local problem = require "flowhost.api.problem"
 local rehearse = require "flowhost.api.rehearse"
 local router = require "flowhost.api.router"
+local rule_route = require "flowhost.api.rule_route"
 local run_actions = require "flowhost.api.run_actions"
 local runs = require "flowhost.api.runs"
 local start = require "flowhost.api.start"
@@ -88,6 +89,8 @@ router.add("GET", "/v1/runs/{id}/events", events.get)
 router.add("GET", "/v1/runs/{id}/why", why.get)
 router.add("GET", "/v1/runs/{id}/replay", rehearse.replay)
 router.add("POST", "/v1/runs/{id}/signal/{name}", run_actions.signal)
+router.add("GET", "/v1/runs/{id}/snapshot", run_actions.snapshot)
+router.add("PUT", "/v1/runs/{id}/snapshot", run_actions.edit)
 router.add("POST", "/v1/runs/{id}/recover", run_actions.recover)
 router.add("POST", "/v1/runs/{id}/cancel", run_actions.cancel)
 router.add("POST", "/v1/runs/{id}/fork", run_actions.fork)
@@ -101,9 +104,14 @@ router.add("GET", "/v1/audit", run_actions.audit)
 router.add("GET", "/v1/signals/{token}", links.show)
 router.add("POST", "/v1/signals/{token}", links.use)
 
+for _, method in ipairs { "GET", "POST", "PUT", "PATCH", "DELETE" } do
+    router.add(method, "/ps/{name+}", rule_route.handle, { role = "none" })
+end
+
 --- Serves the routes of this release from now on.
 function M.set_release(release)
-    flow_routes = start.routes_of(release, router)
+    rule_route.set_flows(release.flows)
+    flow_routes = start.routes_of(release, router, rule_route.serve)
 end
 
 function M.drain()

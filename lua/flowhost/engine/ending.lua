@@ -172,6 +172,9 @@ function M.suspend(run, err)
         return M.end_without_undo(run, err)
     end
     run.error = err
+    if run.document then
+        run.document.keep(run)
+    end
     -- an error of the flow's own right behind a failed step: most likely because of it
     local step_path = err.step or run.trailing_error
     run.redo = err.redo or (step_path and { step_path }) or {}
@@ -197,12 +200,13 @@ function M.fail_or_suspend(run, err)
     return M.suspend(run, err)
 end
 
-function M.stop(run, reason)
+---@param code string?  default BROKEN
+function M.stop(run, reason, code)
     if is_being_ended(run) then
         return
     end
     run.reason = reason
-    run.error = error_object.new("BROKEN", reason ~= "" and reason or "the flow ended the run")
+    run.error = error_object.new(code or "BROKEN", reason ~= "" and reason or "the flow ended the run")
     M.close(run, "broken")
 end
 

@@ -5,9 +5,12 @@
 --   rule: type (int float string slice bool object), required, default, min, max, minLen, maxLen, enum,
 --         attribute (rules of a nested object)
 --
--- Values are checked in place: text of a query or header is taken as the number or boolean it spells, defaults are
--- filled in. Errors name the full path as a JSON pointer, in sorted order. A block with rules for `body` needs an
--- object there.
+-- Values are checked in place and made what their rule says (SEEDS 1.4): text that spells a number is one for `int` and
+-- `float`, numbers and booleans are text for `string`, JSON text is an array or object for `slice` and `object`.
+-- Defaults are filled in. Errors name the full path, as a JSON pointer and as request.body.user.phone, in sorted order.
+-- A block with rules for `body` needs an object there. null counts as absent.
+
+local number_text = require("flowhost.expr.template").number_text
 
 local M = {}
 
@@ -22,23 +25,57 @@ local function is_list(value)
     return type(value) == "table" and (getmetatable(value) ~= nil or #value > 0)
 end
 
-local BOOLEANS = { ["true"] = true, ["false"] = false, ["1"] = true, ["0"] = false }
+local BOOLEANS = {}
+for _, text in ipairs { "1", "t", "T", "true", "TRUE", "True" } do
+    BOOLEANS[text] = true
+end
+for _, text in ipairs { "0", "f", "F", "false", "FALSE", "False" } do
+    BOOLEANS[text] = false
+end
 
 --- The number a value is or spells, nil for "nan" and "inf", which Lua takes for numbers and JSON does not. Integers of
 --- 64 bits (cdata) stay what they are.
 local function to_number(value)
     if type(value) == "cdata" then
         return value
+    elseif type(value) == "boolean" then
+        return value and 1 or 0
     end
     local number = type(value) ~= "table" and tonumber(value)
     return number and number - number == 0 and number or nil
 end
 
+local function truncate(number)
+    if type(number) == "cdata" then
+        return number
+    end
+    return number < 0 and math.ceil(number) or math.floor(number)
+end
+
+local function is_array(value)
+    return is_list(value) or (type(value) == "table" and next(value) == nil)
+end
+
+local function is_object(value)
+    return type(value) == "table" and not is_list(value)
+end
+
+--- A value of that shape, or the one that its JSON text stands for.
+local function read_as(value, o, has_shape)
+    if has_shape(value) then
+        return value
+    elseif type(value) == "string" and o.decode then
+        local decoded = o.decode(value)
+        return has_shape(decoded) and decoded or nil
+    end
+end
+
+--- Each gives the value as its type, or nil and what it must be.
 local TYPES = {
     int = function(value)
         local number = to_number(value)
-        if number and (type(number) == "cdata" or number == math.floor(number)) then
-            return number
+        if number and (type(value) ~= "string" or value:find "^%s*[+-]?%d+%s*$") then
+            return truncate(number)
         end
         return nil, "must be a whole number"
     end,
@@ -49,15 +86,24 @@ local TYPES = {
         end
         return nil, "must be a number"
     end,
-    string = function(value)
-        if type(value) == "string" then
+    string = function(value, o)
+        local kind = type(value)
+        if kind == "string" then
             return value
+        elseif kind == "number" or kind == "cdata" then
+            return number_text(value)
+        elseif kind == "boolean" then
+            return tostring(value)
+        elseif kind == "table" and o.encode then
+            return o.encode(value)
         end
         return nil, "must be a string"
     end,
     bool = function(value)
         if type(value) == "boolean" then
             return value
+        elseif type(value) == "number" then
+            return value == 1
         end
         local spelled = BOOLEANS[value]
         if spelled == nil then
@@ -65,17 +111,11 @@ local TYPES = {
         end
         return spelled
     end,
-    slice = function(value)
-        if is_list(value) or (type(value) == "table" and next(value) == nil) then
-            return value
-        end
-        return nil, "must be an array"
+    slice = function(value, o)
+        return read_as(value, o, is_array), "must be an array"
     end,
-    object = function(value)
-        if type(value) == "table" and not is_list(value) then
-            return value
-        end
-        return nil, "must be an object"
+    object = function(value, o)
+        return read_as(value, o, is_object), "must be an object"
     end,
 }
 
@@ -89,33 +129,43 @@ local function length_of(value)
 end
 
 local function in_enum(value, enum)
-    for _, allowed in ipairs(enum) do
-        if allowed == value then
+    for i = 1, #enum do
+        if enum[i] == value then
             return true
         end
     end
     return false
 end
 
+--- Of a list each entry must be listed.
+local function check_enum(value, enum)
+    if is_list(value) then
+        for i = 1, #value do
+            if not in_enum(value[i], enum) then
+                return ("must hold only values that are listed, not %s"):format(tostring(value[i]))
+            end
+        end
+    elseif type(value) ~= "table" and not in_enum(value, enum) then
+        return "must be one of the values listed"
+    end
+end
+
 local function check_bounds(rule, value)
-    if type(value) == "number" or type(value) == "cdata" then
+    local kind = type(value)
+    if kind == "number" or kind == "cdata" then
         if rule.min and value < rule.min then
             return ("must be at least %s"):format(rule.min)
         elseif rule.max and value > rule.max then
             return ("must be at most %s"):format(rule.max)
         end
-    elseif rule.minLen and length_of(value) < rule.minLen then
-        return ("must have a length of at least %d"):format(rule.minLen)
-    elseif rule.maxLen and length_of(value) > rule.maxLen then
-        return ("must have a length of at most %d"):format(rule.maxLen)
+    elseif kind == "string" or is_array(value) then
+        if rule.minLen and length_of(value) < rule.minLen then
+            return ("must have a length of at least %d"):format(rule.minLen)
+        elseif rule.maxLen and length_of(value) > rule.maxLen then
+            return ("must have a length of at most %d"):format(rule.maxLen)
+        end
     end
-    if rule.enum and not in_enum(value, rule.enum) then
-        return "must be one of the values listed"
-    end
-end
-
-local function add(errors, pointer, message)
-    errors[#errors + 1] = { pointer = pointer, message = message }
+    return rule.enum and check_enum(value, rule.enum)
 end
 
 local function copy(value)
@@ -134,45 +184,63 @@ local function pointer_to(pointer, name)
     return pointer .. "/" .. name:gsub("~", "~0"):gsub("/", "~1")
 end
 
-local check_map
+local compile_map
 
-local function check_field(errors, pointer, rule, holder, name)
-    local value = holder[name]
-    if is_null(value) then
+--- A checker of one field: check(errors, holder, o).
+local function compile_field(name, rule, pointer, path)
+    local to_type = rule.type and TYPES[rule.type]
+    local has_bounds = rule.min or rule.max or rule.minLen or rule.maxLen or rule.enum
+    local check_inner = rule.attribute and compile_map(rule.attribute, pointer, path)
+    local function add(errors, message)
+        errors[#errors + 1] = { pointer = pointer, path = path, message = message }
+    end
+    local function fill(errors, holder, o)
         if rule.default ~= nil then
-            holder[name] = copy(rule.default) -- the run may write into it
+            local default = copy(rule.default) -- the run may write into it
+            if to_type then
+                default = to_type(default, o)
+            end
+            holder[name] = default
         elseif rule.required then
-            add(errors, pointer, "is required")
+            add(errors, "is required")
         end
-        return
     end
-    local check_type = rule.type and TYPES[rule.type]
-    if check_type then
-        local typed, reason = check_type(value)
-        if typed == nil then
-            return add(errors, pointer, reason)
+    return function(errors, holder, o)
+        local value = holder[name]
+        if is_null(value) then
+            return fill(errors, holder, o)
         end
-        holder[name], value = typed, typed
-    end
-    if type(value) ~= "boolean" then
-        local reason = check_bounds(rule, value)
+        if to_type then
+            local typed, reason = to_type(value, o)
+            if typed == nil then
+                return add(errors, reason)
+            end
+            holder[name], value = typed, typed
+        end
+        local reason = has_bounds and type(value) ~= "boolean" and check_bounds(rule, value)
         if reason then
-            add(errors, pointer, reason)
+            add(errors, reason)
         end
-    end
-    if rule.attribute and type(value) == "table" then
-        check_map(errors, pointer, rule.attribute, value)
+        if check_inner and type(value) == "table" then
+            check_inner(errors, value, o)
+        end
     end
 end
 
-function check_map(errors, pointer, rules, holder)
-    local names = {}
+--- A checker of the fields of one object, in sorted order.
+function compile_map(rules, pointer, path)
+    local names, checks = {}, {}
     for name in pairs(rules) do
         names[#names + 1] = name
     end
     table.sort(names)
-    for _, name in ipairs(names) do
-        check_field(errors, pointer_to(pointer, name), rules[name], holder, name)
+    for i, name in ipairs(names) do
+        checks[i] = compile_field(name, rules[name], pointer_to(pointer, name), path .. "." .. name)
+    end
+    return function(errors, holder, o)
+        for i = 1, #checks do
+            checks[i](errors, holder, o)
+        end
     end
 end
 
@@ -257,25 +325,51 @@ local function spell_as_declared(rules, headers)
     end
 end
 
---- Checks and completes `input` in place. nil when it holds, else a list of { pointer, message }.
-function M.check(request, input)
-    local errors = {}
-    if type(input) ~= "table" then
-        return { { pointer = "", message = "must be a JSON object" } }
+local function compile_block(block, rules)
+    local check = compile_map(rules, "/" .. block, "request." .. block)
+    return function(errors, input, o)
+        local holder = input[block]
+        if type(holder) ~= "table" or is_list(holder) then
+            errors[#errors + 1] = { pointer = "/" .. block, path = "request." .. block,
+                message = "must be a JSON object" }
+            return
+        end
+        if block == "header" then
+            spell_as_declared(rules, holder)
+        end
+        check(errors, holder, o)
     end
-    for _, block in ipairs(BLOCKS) do
-        local rules = request[block]
-        if rules and next(rules) then
-            local holder = input[block]
-            if type(holder) ~= "table" or is_list(holder) then
-                add(errors, "/" .. block, "must be a JSON object")
-            else
-                if block == "header" then
-                    spell_as_declared(rules, holder)
-                end
-                check_map(errors, "/" .. block, rules, holder)
+end
+
+local compiled = setmetatable({}, { __mode = "k" }) -- request block -> its checkers
+
+local function checkers_of(request)
+    local checkers = compiled[request]
+    if not checkers then
+        checkers = {}
+        for _, block in ipairs(BLOCKS) do
+            local rules = request[block]
+            if rules and next(rules) then
+                checkers[#checkers + 1] = compile_block(block, rules)
             end
         end
+        compiled[request] = checkers
+    end
+    return checkers
+end
+
+local NO_CODEC = {}
+
+--- Checks and completes `input` in place. nil when it holds, else a list of { pointer, path, message }.
+---@param o { encode: function, decode: function }?  of JSON, for text that stands for arrays and objects, and back
+function M.check(request, input, o)
+    local errors = {}
+    if type(input) ~= "table" then
+        return { { pointer = "", path = "request", message = "must be a JSON object" } }
+    end
+    local checkers = checkers_of(request)
+    for i = 1, #checkers do
+        checkers[i](errors, input, o or NO_CODEC)
     end
     return errors[1] and errors or nil
 end

@@ -286,6 +286,18 @@ local function bind_native(fake)
     }
 end
 
+--- Secrets by name; who holds a handle has no bytes here either.
+local function bind_keystore(secrets)
+    return {
+        has = function(name)
+            return secrets[name] ~= nil
+        end,
+        redact = function(text)
+            return text
+        end,
+    }
+end
+
 local function bind_shard(fake)
     return {
         post = function(to, bytes)
@@ -331,6 +343,7 @@ function M.enter() end
 local function ignore() end
 
 ---@param o table?  store, clock { now = ms }, seed, shard, shards, peers
+---  secrets: name -> value
 ---  natives: name -> fn(input, done, call) -> code, text, or nothing when done(code, text) is called later
 ---  on_effect(call, fake): a request or a component has left
 ---  random_key(fake) -> text?: random bytes that hang on it alone
@@ -344,7 +357,7 @@ function M.new(o)
     fake.peers[fake.shard] = fake
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
-        client = bind_client(fake), native = bind_native(fake), shard = bind_shard(fake), http = {},
+        client = bind_client(fake), keystore = bind_keystore(o.secrets or {}), native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
             on_fault = function(name)

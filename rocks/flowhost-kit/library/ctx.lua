@@ -55,13 +55,21 @@
 ---@field header? table<string, any>   the same as headers
 ---@field json? any               body: this value as JSON
 ---@field form? table<string, any>  body: url-encoded
----@field body? string|table      body: text as it is, a table as JSON
+---@field xml? any                body: this value as XML below the root xmlName
+---@field body? string|table      body: text as it is, a table as JSON, or as requestType says; a table of a GET goes
+---into the query
+---@field requestType? "json"|"xml"|"text"|"form"  how `body` is written
+---@field contentType? string     Content-Type of the body; default: what it is written as
+---@field xmlName? string         root of a body in XML; default "xml"
+---@field tls? { ca?: string, cert?: string, key?: string }  secrets with PEM: who is trusted, the client's own
+---certificate and its key
+---@field isCache? boolean        an answer serves five minutes for whoever asks for the same
 ---@field auth? flowhost.Auth     basic authentication
----@field bearer? string          Authorization: Bearer ...
+---@field bearer? string|flowhost.Secret   Authorization: Bearer ...
 ---@field timeout? number         seconds for the whole call; default 30
----@field responseType? "json"|"text"  default: what Content-Type says
+---@field responseType? "json"|"xml"|"text"  default: what Content-Type says
 ---@field onlyData? boolean       default true; false returns a flowhost.Answer instead of the body
----@field raise? boolean          whether a status of 400 and above is an error; default: as onlyData
+---@field raise? boolean          whether a status of 400 and above is an error; default: as onlyData, in rules never
 ---@field follow? integer         redirects to follow; default 0
 ---@field max_bytes? integer      largest body of the answer; default 8388608
 ---@field retry? integer|flowhost.Retry
@@ -74,6 +82,10 @@
 ---@field header table<string, string>   the same as headers
 ---@field cookies table<string, string>
 ---@field data any                the body, decoded when it is JSON
+
+---A sealed value by its name. Its bytes are nowhere in Lua.
+---@class flowhost.Secret
+---@field secret string
 
 ---@class flowhost.RunInfo
 ---@field id string           26 characters
@@ -214,6 +226,24 @@ function ctx.suspend(code, reason) end
 ---Not inside of a step.
 ---@param fn fun()
 function ctx.defer(fn) end
+
+---A handle for a sealed value, for ctx.request and the ciphers. Raises SECRET_MISSING.
+---@param name string
+---@return flowhost.Secret
+function ctx.secret(name) end
+
+ctx.xml = {}
+
+---The value of an XML document, and the name of its root. Leaves are text, elements of one name an array.
+---@param text string
+---@return any value, string root
+function ctx.xml.decode(text) end
+
+---The text of a value as an XML document: objects are elements, arrays repeat theirs, "-name" is an attribute.
+---@param value any
+---@param root string  name of the outermost element
+---@return string
+function ctx.xml.encode(value, root) end
 
 ---A tag by which the run is found: GET /v1/runs?tag=name:value. 50 at most.
 ---@param name string

@@ -6,7 +6,7 @@ local json = require "support.json"
 local function check(rules, body)
     local input = { body = body }
     local texts = {}
-    for i, err in ipairs(fields.check({ body = rules }, input) or {}) do
+    for i, err in ipairs(fields.check({ body = rules }, input, json) or {}) do
         texts[i] = err.pointer .. " " .. err.message
     end
     return input.body, texts
@@ -20,16 +20,18 @@ end
 describe("a field of the type", function()
     local list, object = json.array { 1 }, { a = 1 }
     local CASES = {
-        int = { good = { { 5, 5 }, { "5", 5 }, { -3.0, -3 }, { "0", 0 } },
-            bad = { 1.5, "1.5", "x", "", true, list, object, "nan", "inf", "1e999" },
+        int = { good = { { 5, 5 }, { "5", 5 }, { -3.0, -3 }, { "0", 0 }, { 1.9, 1 }, { -1.9, -1 }, { true, 1 },
+            { false, 0 } }, bad = { "1.5", "x", "", list, object, "nan", "inf", "1e999", "0x10" },
             message = "must be a whole number" },
-        float = { good = { { 1.5, 1.5 }, { "1.5", 1.5 }, { 2, 2 } },
-            bad = { "x", "", false, list, object, "nan", "-inf", "infinity" }, message = "must be a number" },
-        string = { good = { { "", "" }, { "5", "5" } }, bad = { 5, true, list, object }, message = "must be a string" },
-        bool = { good = { { true, true }, { false, false }, { "true", true }, { "false", false }, { "1", true } },
-            bad = { "yes", 1, "", list, object }, message = "must be true or false" },
-        slice = { good = { { list, list } }, bad = { object, "a", 1, true }, message = "must be an array" },
-        object = { good = { { object, object } }, bad = { list, json.array {}, "a", 1, true },
+        float = { good = { { 1.5, 1.5 }, { "1.5", 1.5 }, { 2, 2 }, { true, 1 } },
+            bad = { "x", "", list, object, "nan", "-inf", "infinity" }, message = "must be a number" },
+        string = { good = { { "", "" }, { "5", "5" }, { 5, "5" }, { 0.1, "0.1" }, { true, "true" }, { list, "[1]" },
+            { object, '{"a":1}' } }, bad = {}, message = "must be a string" },
+        bool = { good = { { true, true }, { false, false }, { "true", true }, { "false", false }, { "1", true },
+            { "T", true }, { "F", false }, { 1, true }, { 2, false }, { 0, false } },
+            bad = { "yes", "", list, object }, message = "must be true or false" },
+        slice = { good = { { list, list } }, bad = { object, "a", 1, true, '{"a":1}' }, message = "must be an array" },
+        object = { good = { { object, object } }, bad = { list, json.array {}, "a", 1, true, "[1]", "{" },
             message = "must be an object" },
     }
 
@@ -49,6 +51,11 @@ describe("a field of the type", function()
             end
         end)
     end
+
+    it("slice and object take JSON text", function()
+        assert.same({ 1, 2 }, (one({ type = "slice" }, "[1,2]")))
+        assert.same({ a = 1 }, (one({ type = "object" }, '{"a":1}')))
+    end)
 
     it("int keeps numbers of 64 bits exactly, within their bounds", function()
         local big = json.decode "9007199254740993"
@@ -76,6 +83,24 @@ describe("a rule", function()
         assert.equal(5, (one({ default = 5, required = true }, nil)))
         assert.is_false((one({ default = false }, json.null)))
         assert.equal(1, (one({ default = 5 }, 1)))
+    end)
+
+    it("default is made the type of the field, and not checked further", function()
+        assert.equal("5", (one({ type = "string", default = 5, maxLen = 0 }, nil)))
+        assert.is_nil(select(2, one({ type = "int", default = 1, min = 5 }, nil)))
+    end)
+
+    it("enum of a list holds for each entry; an absent nested field stays absent", function()
+        assert.is_nil(select(2, one({ type = "slice", enum = { 1, 2 } }, json.array { 1, 2, 1 })))
+        assert.equal("/body/x must hold only values that are listed, not 3",
+            select(2, one({ type = "slice", enum = { 1, 2 } }, json.array { 1, 3 })))
+        assert.same({}, (one({ type = "object", attribute = { y = { type = "int" } } }, {})))
+    end)
+
+    it("names the path of a nested field", function()
+        local rules = { user = { type = "object", attribute = { ["a/b"] = { required = true } } } }
+        assert.same({ { pointer = "/body/user/a~1b", path = "request.body.user.a/b", message = "is required" } },
+            fields.check({ body = rules }, { body = { user = {} } }))
     end)
 
     it("default gives each input a copy of its own", function()
@@ -137,12 +162,14 @@ describe("the request block", function()
 
     it("needs objects where it has rules, and nowhere else", function()
         for _, body in ipairs { json.null, json.array {}, 5, "x" } do
-            assert.same({ { pointer = "/body", message = "must be a JSON object" } },
+            assert.same({ { pointer = "/body", path = "request.body", message = "must be a JSON object" } },
                 fields.check({ body = { x = {} } }, { body = body }))
             assert.is_nil(fields.check({ body = {} }, { body = body }))
         end
-        assert.same({ { pointer = "", message = "must be a JSON object" } }, fields.check({ body = { x = {} } }, 5))
-        assert.same({ { pointer = "", message = "must be a JSON object" } }, fields.check({ body = { x = {} } }, nil))
+        for _, input in ipairs { 5, "x" } do
+            assert.same({ { pointer = "", path = "request", message = "must be a JSON object" } },
+                fields.check({ body = { x = {} } }, input))
+        end
     end)
 
     it("says what is wrong with it", function()
