@@ -70,6 +70,14 @@ void fh_keystore_set_keys(struct fh_keystore *keystore, struct fh_keys *keys)
     pthread_rwlock_unlock(&keystore->lock);
 }
 
+bool fh_keystore_has_key(struct fh_keystore *keystore)
+{
+    pthread_rwlock_rdlock(&keystore->lock);
+    bool has = keystore->keys.count > 0;
+    pthread_rwlock_unlock(&keystore->lock);
+    return has;
+}
+
 int fh_keystore_seal(struct fh_keystore *keystore, struct fh_slice name, struct fh_slice value,
                      struct fh_slice created, struct fh_buf *out)
 {

@@ -23,6 +23,8 @@ void fh_keystore_close(struct fh_keystore *keystore);
 /* Takes the keys over. */
 void fh_keystore_set_keys(struct fh_keystore *keystore, struct fh_keys *keys);
 
+bool fh_keystore_has_key(struct fh_keystore *keystore);
+
 /* Seals by the newest key. FH_E_NOT_FOUND: there is none. */
 int fh_keystore_seal(struct fh_keystore *keystore, struct fh_slice name, struct fh_slice value,
                      struct fh_slice created, struct fh_buf *out);

@@ -12,6 +12,7 @@
 #include "host/config.h"
 #include "host/files.h"
 #include "host/reload.h"
+#include "host/secrets.h"
 #include "host/shard.h"
 #include "host/temp_folder.h"
 #include "http/http.h"
@@ -42,6 +43,7 @@ struct flowhost {
     unsigned shard_count;
     const struct fh_native *natives;
     struct fh_reload reload;
+    struct fh_secrets secrets;
     char temp_folder[FH_TEMP_FOLDER_BYTES];
     bool is_loaded;
     _Atomic int stops;
@@ -262,6 +264,8 @@ static int open_shards(flowhost *host, struct fh_error *err)
         struct fh_vm_context context = {
             .clock = &fh_clock_system,
             .store = host->store,
+            .keystore = host->secrets.keystore,
+            .key_path = host->secrets.key_path,
             .peers = host->vms,
             .shard = i,
             .shards = count,
@@ -295,7 +299,9 @@ int flowhost_open(flowhost **out, const flowhost_config *config, flowhost_error 
         return fail_with(error, FLOWHOST_E_USAGE, &err);
     }
     if (check_listen(fh_config_text(&host->settings, "listen"), &err) != 0 ||
-        open_store(host, &err) != 0 || open_shards(host, &err) != 0) {
+        open_store(host, &err) != 0 ||
+        fh_secrets_open(&host->secrets, &host->settings, &err) != 0 ||
+        open_shards(host, &err) != 0) {
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_START, &err);
     }
@@ -393,6 +399,7 @@ static int read_all(flowhost *host, const char *dir, struct fh_files *files, str
         return 0;
     }
     bool is_watched = strcmp(fh_config_text(&host->settings, "watch"), "true") == 0;
+    host->reload.secrets = &host->secrets;
     return fh_reload_open(&host->reload, host->shards[0].loop, host->vms[0], dir, is_watched, files,
                           err);
 }
@@ -572,6 +579,7 @@ void flowhost_close(flowhost *host)
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_close_inside(&host->shards[i]);
     }
+    fh_secrets_close(&host->secrets);
     while (host->natives) {
         struct component *component = (struct component *)host->natives;
         host->natives = component->native.next;

@@ -4,6 +4,7 @@
  *   has(name) -> boolean       has_any() -> boolean: there is something to redact
  *   redact(text) -> text       each value replaced by "[secret NAME]"     redact_json(text) -> text
  *   seal(name, value, created) -> sealed text | nil, code, detail          by the host's newest key
+ *   ensure_key() -> false: there is one | path of the one that was made | nil, code, detail
  *   take(name, sealed) -> true | nil, code, detail       from the store: opened and kept      drop(name)
  *
  *   make_keys(old text, passphrase) -> key file text, public text | nil, code, detail      a new key comes first
@@ -11,11 +12,12 @@
  *   seal_for(public text, name, value, created) -> sealed | nil, code, detail
  *   reseal(key text, passphrase, name, sealed, created) -> sealed | nil, code, detail       for the newest key
  *   parse(sealed) -> name, key id, created | nil, code, detail              public_id(public text) -> id | nil, ... */
+#include "base/file.h"
 #include "crypto/keystore.h"
 
 #include "vm/bind.h"
 
-enum { TEXT_MAX_BYTES = 1 << 20, REDACTED_MAX_BYTES = 256 << 20 };
+enum { TEXT_MAX_BYTES = 1 << 20, REDACTED_MAX_BYTES = 256 << 20, KEY_FILE_MODE = 0600 };
 
 static struct fh_keystore *keystore_of(lua_State *L)
 {
@@ -101,6 +103,44 @@ static int seal(lua_State *L)
         fh_error_set(&err, rc, "the host has no key to seal with");
     }
     return push_text(L, rc, &text, &err);
+}
+
+static int make_key_file(struct fh_keystore *keystore, const char *path, struct fh_error *err)
+{
+    struct fh_keys keys = {NULL, 0};
+    struct fh_buf text;
+    fh_buf_init(&text, TEXT_MAX_BYTES);
+    int rc = fh_keys_make(&keys);
+    rc = rc == 0 ? fh_keys_write(&keys, fh_slice_make("", 0), &text) : rc;
+    rc = rc == 0 ? fh_file_create(path, KEY_FILE_MODE, fh_buf_slice(&text), err) : rc;
+    if (rc == 0) {
+        fh_keystore_set_keys(keystore, &keys);
+    }
+    fh_keys_deinit(&keys);
+    fh_secret_wipe(text.data, text.len);
+    fh_buf_deinit(&text);
+    return rc;
+}
+
+/* The file is written on this thread: it happens once. */
+static int ensure_key(lua_State *L)
+{
+    struct fh_error err = {0, ""};
+    struct fh_keystore *keystore = keystore_of(L);
+    const char *path = fh_vm_of(L)->context.key_path;
+    if (keystore && fh_keystore_has_key(keystore)) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    if (!keystore || !path) {
+        return fh_bind_fail(L, FH_E_NOT_FOUND, "the host has no key, and no place for one");
+    }
+    int rc = make_key_file(keystore, path, &err);
+    if (rc != 0) {
+        return fh_bind_fail(L, rc, err.detail);
+    }
+    lua_pushstring(L, path);
+    return 1;
 }
 
 static int take(lua_State *L)
@@ -255,6 +295,7 @@ void fh_bind_keystore_open(lua_State *L)
                                          {"redact", redact},
                                          {"redact_json", redact_json},
                                          {"seal", seal},
+                                         {"ensure_key", ensure_key},
                                          {"take", take},
                                          {"drop", drop},
                                          {"make_keys", make_keys},

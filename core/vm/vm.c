@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "crypto/hash.h"
 #include "vm/bind.h"
 #include "vm/embedded.h"
 #include "vm/json.h"
@@ -274,7 +275,7 @@ static int set_up(lua_State *L)
 
 int fh_vm_open(struct fh_vm **out, const struct fh_vm_context *context, struct fh_error *err)
 {
-    struct fh_vm *vm = calloc(1, sizeof(*vm));
+    struct fh_vm *vm = fh_hash_init() == 0 ? calloc(1, sizeof(*vm)) : NULL;
     if (!vm) {
         return fh_error_set(err, FH_E_NO_MEMORY, "no memory for a Lua state");
     }

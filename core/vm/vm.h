@@ -57,7 +57,8 @@ struct fh_vm_context {
     struct fh_loop *loop;
     struct fh_store *store;
     struct fh_client *client;
-    struct fh_keystore *keystore;           /* NULL: there are no secrets */
+    struct fh_keystore *keystore; /* NULL: there are no secrets */
+    const char *key_path;         /* where a key is made when one is needed first; NULL: nowhere */
     const struct fh_native *const *natives; /* head of the list of C components (native.h) */
     struct fh_vm **peers;                   /* the vms of all shards, [shards] of them */
     struct fh_vm *host; /* of a command: takes its requests in this process; NULL: HTTP */

@@ -105,6 +105,7 @@ end)
 
 core.on("reload", function(...)
     require("flowhost.engine.reload").change(...)
+    require("flowhost.engine.secrets").refresh_all()
 end)
 
 local function collect_releases()
@@ -121,6 +122,7 @@ core.on("start", function()
     local catalog = require "flowhost.engine.catalog"
     local recovery = require "flowhost.engine.recovery"
     collect_releases()
+    require("flowhost.engine.secrets").start()
     require "flowhost.engine.control"
     local retention = require "flowhost.engine.retention"
     require("flowhost.engine.signal_link").learn()

@@ -13,6 +13,7 @@ local router = require "flowhost.api.router"
 local rule_route = require "flowhost.api.rule_route"
 local run_actions = require "flowhost.api.run_actions"
 local runs = require "flowhost.api.runs"
+local secrets = require "flowhost.api.secrets"
 local start = require "flowhost.api.start"
 local why = require "flowhost.api.why"
 
@@ -100,6 +101,9 @@ router.add("GET", "/v1/runs/{a}/diff/{b}", diff.get)
 router.add("GET", "/v1/runs/{id}/export", bundle.export)
 router.add("POST", "/v1/runs/import", bundle.import)
 router.add("POST", "/v1/releases/check", rehearse.check)
+router.add("GET", "/v1/secrets", secrets.list, { role = "admin" })
+router.add("PUT", "/v1/secrets/{name}", secrets.put, { role = "admin" })
+router.add("DELETE", "/v1/secrets/{name}", secrets.remove, { role = "admin" })
 router.add("GET", "/v1/audit", run_actions.audit)
 router.add("GET", "/v1/signals/{token}", links.show)
 router.add("POST", "/v1/signals/{token}", links.use)

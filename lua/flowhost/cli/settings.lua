@@ -6,7 +6,7 @@ local retention = require "flowhost.flow.retention"
 
 local M = {}
 
---- name, default, kind ("text" | "count" | "bytes" | "seconds" | "choice" | "flag"), help, choices
+--- name, default, kind ("text" | "path" | "count" | "bytes" | "seconds" | "choice" | "flag"), help, choices
 M.LIST = {
     { "listen", "127.0.0.1:8080", "text", "address and port; port 0 takes a free one; \"none\" serves nothing" },
     { "data", "data", "text", "folder of the store; \"temp\" is one that is removed at the end" },
@@ -28,6 +28,8 @@ M.LIST = {
     { "max_running", "0", "count", "runs worked on at the same time; others are queued or refused (0: no limit)" },
     { "retention_age", "0", "age", "ended runs are removed when older, e.g. 30d (0: kept)" },
     { "retention_count", "0", "count", "ended runs kept of each flow (0: all)" },
+    { "key", "", "path", "file with the key that opens secrets (DATA.key, made when needed)" },
+    { "secrets", "", "path", "folder of sealed secrets (DIR/secrets, else DIR/../secrets)" },
     { "public_url", "", "url", "how others reach this host, for links (where it listens)" },
     { "watch", "true", "flag", "serve a changed file of the folder at once; SIGHUP does without" },
     { "jit", "false", "flag", "compile flows to machine code: faster, but an endless loop is not ended" },
@@ -52,6 +54,9 @@ local CHECKS = {
     url = function(text)
         local is_url = text == "" or text:find "^https?://[^%s]+$"
         return is_url and text:gsub("/+$", "") or nil, "must begin with http:// or https://"
+    end,
+    path = function(text)
+        return text, ""
     end,
     text = function(text)
         return text ~= "" and text or nil, "must not be empty"

@@ -6,7 +6,7 @@ local error_object = require "flowhost.engine.error"
 local time = require "flowhost.schema.time"
 local xml = require "flowhost.codec.xml"
 
-local json, timer = core.json, core.timer
+local json, keystore, timer = core.json, core.keystore, core.timer
 
 local M = {}
 
@@ -91,6 +91,7 @@ end
 ---@param o table  url, responseType, onlyData, raise, is_rule
 ---@param done fun(text: string?, value: any)
 function M.take(o, done, status, headers, body)
+    body = keystore.redact(body) -- a service may send back what it was given
     local text, value = decode_body(o, headers, body)
     if status >= 400 and raises(o) then
         return done(nil, error_object.new("HTTP_STATUS", ("%s answered %d"):format(o.url, status), {

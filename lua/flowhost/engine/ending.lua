@@ -16,7 +16,7 @@ local parking = require "flowhost.engine.parking"
 local rows = require "flowhost.engine.rows"
 local scope = require "flowhost.engine.scope"
 
-local json, system, timer = core.json, core.system, core.timer
+local json, keystore, system, timer = core.json, core.keystore, core.system, core.timer
 local fault = system.fault
 
 local M = {
@@ -158,7 +158,7 @@ function M.finish_ok(run, value)
         local message = "the flow returned what JSON cannot hold: " .. reason
         return M.fail_or_suspend(run, error_object.new("NOT_JSON", message))
     end
-    run.output_json = text
+    run.output_json = keystore.redact_json(text)
     M.close(run, "succeeded")
 end
 

@@ -288,13 +288,24 @@ end
 
 --- Secrets by name; who holds a handle has no bytes here either.
 local function bind_keystore(secrets)
+    local function redact(text)
+        for name, value in pairs(secrets) do
+            local at, last = text:find(value, 1, true)
+            while at do
+                text = ("%s[secret %s]%s"):format(text:sub(1, at - 1), name, text:sub(last + 1))
+                at, last = text:find(value, 1, true)
+            end
+        end
+        return text
+    end
     return {
         has = function(name)
             return secrets[name] ~= nil
         end,
-        redact = function(text)
-            return text
+        has_any = function()
+            return next(secrets) ~= nil
         end,
+        redact = redact, redact_json = redact,
     }
 end
 
@@ -357,7 +368,8 @@ function M.new(o)
     fake.peers[fake.shard] = fake
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
-        client = bind_client(fake), keystore = bind_keystore(o.secrets or {}), native = bind_native(fake), shard = bind_shard(fake), http = {},
+        client = bind_client(fake), keystore = bind_keystore(o.secrets or {}),
+        native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
             on_fault = function(name)
