@@ -13,12 +13,14 @@
 struct fh_loop;
 struct fh_client;
 struct fh_call;
+struct fh_policy;
 
 struct fh_client_config {
     unsigned max_connections;          /* in all; calls beyond it wait for one; 0: 1024 */
     unsigned max_connections_per_host; /* 0: 256 */
     unsigned max_idle_connections;     /* kept open between calls; 0: 256 */
     const char *user_agent;
+    const struct fh_policy *policy; /* borrowed; NULL: calls may go everywhere */
 };
 
 struct fh_client_header {

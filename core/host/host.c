@@ -7,6 +7,7 @@
 #include "flowhost.h"
 
 #include "base/log.h"
+#include "client/policy.h"
 #include "crypto/hash.h"
 #include "host/command.h"
 #include "host/config.h"
@@ -44,6 +45,7 @@ struct flowhost {
     const struct fh_native *natives;
     struct fh_reload reload;
     struct fh_secrets secrets;
+    struct fh_policy *policy;
     char temp_folder[FH_TEMP_FOLDER_BYTES];
     bool is_loaded;
     _Atomic int stops;
@@ -259,7 +261,9 @@ static int open_shards(flowhost *host, struct fh_error *err)
         return fh_error_set(err, FH_E_NO_MEMORY, "no memory for %u shards", count);
     }
     host->shard_count = count;
-    int rc = 0;
+    int rc =
+        fh_policy_new(&host->policy, fh_slice_from(fh_config_text(&host->settings, "net_allow")),
+                      fh_slice_from(fh_config_text(&host->settings, "net_deny")), err);
     for (unsigned i = 0; rc == 0 && i < count; i++) {
         struct fh_vm_context context = {
             .clock = &fh_clock_system,
@@ -273,7 +277,7 @@ static int open_shards(flowhost *host, struct fh_error *err)
             .memory_max_bytes = fh_config_number(&host->settings, "memory_limit"),
             .cpu_limit_ms = fh_config_ms(&host->settings, "cpu_limit"),
         };
-        rc = fh_shard_open(&host->shards[i], &context, &host->settings, err);
+        rc = fh_shard_open(&host->shards[i], &context, host->policy, &host->settings, err);
         host->vms[i] = host->shards[i].vm;
     }
     return rc;
@@ -580,6 +584,7 @@ void flowhost_close(flowhost *host)
         fh_shard_close_inside(&host->shards[i]);
     }
     fh_secrets_close(&host->secrets);
+    fh_policy_free(host->policy);
     while (host->natives) {
         struct component *component = (struct component *)host->natives;
         host->natives = component->native.next;
