@@ -12,11 +12,13 @@
 #include "host/command.h"
 #include "host/config.h"
 #include "host/files.h"
+#include "host/listen_rule.h"
 #include "host/reload.h"
 #include "host/secrets.h"
 #include "host/shard.h"
 #include "host/temp_folder.h"
 #include "http/http.h"
+#include "loop/offload.h"
 #include "store/store.h"
 #include "vm/native.h"
 
@@ -46,6 +48,7 @@ struct flowhost {
     struct fh_reload reload;
     struct fh_secrets secrets;
     struct fh_policy *policy;
+    struct fh_offload *offload;
     char temp_folder[FH_TEMP_FOLDER_BYTES];
     bool is_loaded;
     _Atomic int stops;
@@ -196,24 +199,6 @@ static void set_log(const struct fh_config *settings)
     fh_log_set((enum fh_log_level)level, is_json ? FH_LOG_JSON : FH_LOG_TEXT);
 }
 
-static bool is_loopback(const char *address)
-{
-    size_t digits = strspn(address, "0123456789.");
-    return (strncmp(address, "127.", 4) == 0 && (address[digits] == ':' || !address[digits])) ||
-           strncmp(address, "[::1]", 5) == 0 || strncmp(address, "localhost:", 10) == 0;
-}
-
-static int check_listen(const char *address, struct fh_error *err)
-{
-    if (strcmp(address, "none") == 0 || is_loopback(address)) {
-        return 0;
-    }
-    return fh_error_set(err, FH_E_INVALID,
-                        "refusing to listen on %s: there is no token yet, so everybody who can "
-                        "reach it would be admin; listen on 127.0.0.1 behind a proxy",
-                        address);
-}
-
 static int check_shards(const struct fh_config *settings, struct fh_error *err)
 {
     const char *count = fh_config_text(settings, "shards");
@@ -270,6 +255,7 @@ static int open_shards(flowhost *host, struct fh_error *err)
             .store = host->store,
             .keystore = host->secrets.keystore,
             .key_path = host->secrets.key_path,
+            .offload = host->offload,
             .peers = host->vms,
             .shard = i,
             .shards = count,
@@ -302,10 +288,10 @@ int flowhost_open(flowhost **out, const flowhost_config *config, flowhost_error 
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_USAGE, &err);
     }
-    if (check_listen(fh_config_text(&host->settings, "listen"), &err) != 0 ||
-        open_store(host, &err) != 0 ||
+    if (open_store(host, &err) != 0 ||
+        fh_listen_rule_check(fh_config_text(&host->settings, "listen"), host->store, &err) != 0 ||
         fh_secrets_open(&host->secrets, &host->settings, &err) != 0 ||
-        open_shards(host, &err) != 0) {
+        fh_offload_open(&host->offload, &err) != 0 || open_shards(host, &err) != 0) {
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_START, &err);
     }
@@ -431,7 +417,9 @@ static int listen_all(flowhost *host, struct fh_error *err)
     }
     fh_log(FH_LOG_INFO, "listening on %s with %u shard%s", known, host->shard_count,
            host->shard_count == 1 ? "" : "s");
-    fh_log(FH_LOG_WARN, "there are no tokens: every caller on this machine is admin");
+    if (!fh_listen_rule_has_accounts(host->store)) {
+        fh_log(FH_LOG_WARN, "there are no tokens: every caller on this machine is admin");
+    }
     return 0;
 }
 
@@ -576,6 +564,7 @@ void flowhost_close(flowhost *host)
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_stop(&host->shards[i]);
     }
+    fh_offload_close(host->offload);
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_close_outside(&host->shards[i]);
     }

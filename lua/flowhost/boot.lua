@@ -123,6 +123,7 @@ core.on("start", function()
     local recovery = require "flowhost.engine.recovery"
     collect_releases()
     require("flowhost.engine.secrets").start()
+    require("flowhost.engine.access").is_open()
     require "flowhost.engine.control"
     local retention = require "flowhost.engine.retention"
     require("flowhost.engine.signal_link").learn()

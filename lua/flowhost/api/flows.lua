@@ -2,6 +2,7 @@
 -- /v1/flows: what is served, and what could not be; versions of a flow and which of them new runs take.
 
 local core = require "flowhost.core"
+local access = require "flowhost.api.access"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
 local naming = require "flowhost.flow.naming"
@@ -147,7 +148,7 @@ end
 -- changes -------------------------------------------------------------------------------------------------------------
 
 local function change(request, name, action, o)
-    override_module.change(name, action, o, function(result)
+    override_module.change(name, action, o, access.actor(request), function(result)
         if result.status then
             return problem.send(request, result.status, result.code, result.detail)
         end

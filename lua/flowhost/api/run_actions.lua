@@ -3,6 +3,7 @@
 -- audit. Each goes to the shard that owns the run (engine/control.lua).
 
 local core = require "flowhost.core"
+local access = require "flowhost.api.access"
 local audit = require "flowhost.engine.audit"
 local bulk = require "flowhost.engine.bulk"
 local filter = require "flowhost.api.filter"
@@ -83,6 +84,11 @@ end
 local function relay(request, bytes, verb, arguments, on_done)
     local id = system.id_text(bytes)
     arguments.id = id
+    if arguments.edits then
+        arguments.edits.actor = access.actor(request)
+    else
+        arguments.actor = access.actor(request)
+    end
     remote.call(remote.owner(bytes), verb, arguments, function(result)
         if result.status then
             send_refusal(request, id, result)
@@ -221,7 +227,8 @@ local function bulk_of(verb)
             reason = options.reason }
         local run
         run = run_module.start {
-            flow = bulk.flow, input = { verb = verb, filter = wanted, edits = edits, reason = reason },
+            flow = bulk.flow, input = { verb = verb, filter = wanted, edits = edits, reason = reason,
+                actor = access.actor(request) },
             waiter = function(ended)
                 if ended.was_refused then
                     problem.send_run(request, ended, "/v1/flows/flowhost/bulk")

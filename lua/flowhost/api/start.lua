@@ -5,6 +5,7 @@
 --   API:       input is the body; Idempotency-Key joins; Prefer: respond-async gives 202, wait=N gives it after N s
 
 local core = require "flowhost.core"
+local access = require "flowhost.api.access"
 local admission = require "flowhost.engine.admission"
 local caller_module = require "flowhost.api.caller"
 local catalog = require "flowhost.engine.catalog"
@@ -183,7 +184,7 @@ end
 
 --- POST /v1/flows/{name}/runs
 function M.handle_api(request, captures, _, _, body)
-    local flow = find_flow(request, captures.name)
+    local flow = access.admits_start(request) and find_flow(request, captures.name)
     if not flow or M.refuse_when_draining(request) then
         return
     end

@@ -196,8 +196,10 @@ end)
 ---@param action "disable"|"enable"|"activate"
 ---@param o { release: string?, version: string?, weight: integer? }  of activate: one of release ("newest", a hash or
 --- the beginning of one) and version; weight: as a canary for so many percent of new runs
-function M.change(name, action, o, reply)
-    local arguments = { name = name, action = action, release = o.release, version = o.version, weight = o.weight }
+---@param actor string  who wants it
+function M.change(name, action, o, actor, reply)
+    local arguments = { name = name, action = action, release = o.release, version = o.version, weight = o.weight,
+        actor = actor }
     remote.call(0, "override", arguments, reply)
 end
 

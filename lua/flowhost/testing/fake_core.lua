@@ -160,6 +160,10 @@ function Request:query()
     return self.given_query
 end
 
+function Request.is_internal()
+    return false
+end
+
 function Request.is_loopback()
     return true
 end
@@ -309,6 +313,34 @@ local function bind_keystore(secrets)
     }
 end
 
+--- Passwords and tokens as they are: a spec can tell them apart.
+local function bind_access(fake)
+    local function tell(token, text)
+        fake.mail[#fake.mail + 1] = { "native", token, nil, text }
+        return true
+    end
+    local made = 0
+    return {
+        hash = function(password, token)
+            return tell(token, "hash of " .. password)
+        end,
+        verify = function(password, hash, token)
+            return tell(token, tostring(hash == "hash of " .. password))
+        end,
+        hash_now = function(password)
+            return "hash of " .. password
+        end,
+        new_token = function()
+            made = made + 1
+            local text = ("fh_token%d"):format(made)
+            return text, "#" .. text
+        end,
+        hash_token = function(text)
+            return "#" .. text
+        end,
+    }
+end
+
 local function bind_shard(fake)
     return {
         post = function(to, bytes)
@@ -369,6 +401,7 @@ function M.new(o)
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
         client = bind_client(fake), keystore = bind_keystore(o.secrets or {}),
+        access = bind_access(fake),
         native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
