@@ -6,10 +6,12 @@ local accounts = require "flowhost.api.accounts"
 local bundle = require "flowhost.api.bundle"
 local core = require "flowhost.core"
 local diff = require "flowhost.api.diff"
+local documents = require "flowhost.api.documents"
 local events = require "flowhost.api.events"
 local flows = require "flowhost.api.flows"
 local links = require "flowhost.api.links"
 local problem = require "flowhost.api.problem"
+local psgo = require "flowhost.api.psgo"
 local rehearse = require "flowhost.api.rehearse"
 local router = require "flowhost.api.router"
 local rule_route = require "flowhost.api.rule_route"
@@ -95,9 +97,13 @@ router.add("PATCH", "/v1/apps/{name}", accounts.change_app, ADMIN)
 router.add("DELETE", "/v1/apps/{name}", accounts.remove_app, ADMIN)
 router.add("POST", "/v1/apps/{name}/tokens", accounts.create_app_token, ADMIN)
 
-for _, method in ipairs { "GET", "POST", "PUT", "PATCH", "DELETE" } do
-    router.add(method, "/ps/{name+}", rule_route.handle, { role = "none" })
-end
+router.add("GET", "/v1/documents/{kind}", documents.list)
+router.add("POST", "/v1/documents/{kind}", documents.publish)
+router.add("GET", "/v1/documents/{kind}/{id}", documents.get)
+router.add("DELETE", "/v1/documents/{kind}/{id}", documents.remove)
+router.add("POST", "/v1/documents/{kind}/{id}/activate", documents.activate)
+router.add("GET", "/v1/runs/{id}/log", documents.log)
+psgo.add_routes(router)
 
 --- Serves the routes of this release from now on.
 function M.set_release(release)

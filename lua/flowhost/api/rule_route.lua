@@ -103,8 +103,14 @@ local function answer_without(run)
     return { body = { code = run.was_refused and 100004 or "110000", msg = err.message or tostring(run.status) } }
 end
 
-local function send(request, flow, run, answer)
-    local response = flow.rule.response
+--- How a flow's rule answers.
+function M.response_of(flow)
+    return flow and flow.rule and flow.rule.response or { type = "json" }
+end
+
+--- Sends what a run answered: `answer`, or what it left at its end.
+---@param response table  of the rule
+function M.send(request, response, run, answer)
     answer = answer or run.answer or answer_without(run)
     local headers = { "Trx", run.id, "Flowhost-Run", run.id }
     for name, value in pairs(answer.headers or {}) do
@@ -134,7 +140,7 @@ local function new_caller(request, flow)
             token.drop(waiting)
             handle:stop()
         end
-        send(request, flow, run, answer)
+        M.send(request, flow.rule.response, run, answer)
     end
     function caller.begin_waiting(run)
         if caller.is_answered then

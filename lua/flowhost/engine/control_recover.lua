@@ -52,9 +52,11 @@ local function go_on(run, arguments, reply)
     end)
 end
 
-local function change_over(run, flow)
+--- A rule that is kept keeps its version: then only what it uses is that of the other release.
+local function change_over(run, flow, is_rule_kept)
     if flow then
-        run.version, run.release, run.code, run.on_error = flow.version, flow.release, flow.code, flow.code.on_error
+        run.release, run.code, run.on_error = flow.release, flow.code, flow.code.on_error
+        run.version = is_rule_kept and run.version or flow.version
     end
 end
 
@@ -75,7 +77,7 @@ local function recover_snapshot(row, latest, arguments, reply)
     local run, flow = control_run.load(row, reply, edits.release)
     if run then
         snapshot_edits.apply(run, edits, "recover")
-        change_over(run, flow)
+        change_over(run, flow, edits.rule ~= nil)
         go_on(run, arguments, reply)
     end
 end

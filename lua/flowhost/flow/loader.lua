@@ -32,6 +32,16 @@ local RESERVED_PREFIXES = { "/v1/", "/console/", "/ps/" }
 local RESERVED_PATHS = { ["/"] = true, ["/v1"] = true, ["/console"] = true, ["/ps"] = true, ["/healthz"] = true,
     ["/readyz"] = true, ["/metrics"] = true }
 
+--- Of the seeds' own APIs: exact paths, the rest below /api/ is free.
+local FACADES = { ["/check_healthy"] = "", ["/api/v1/rule"] = "page switch_version", ["/api/v1/secret"] = "page",
+    ["/api/v1/script"] = "page switch_version", ["/api/v1/suspend"] = "page recover", ["/api/v1/run_log"] = "" }
+for path, rest in pairs(FACADES) do
+    RESERVED_PATHS[path] = true
+    for part in rest:gmatch "%S+" do
+        RESERVED_PATHS[path .. "/" .. part] = true
+    end
+end
+
 --- What a path is the host's own by, or may become so: "the path /v1 is", "paths under /v1/ are"; nil for those of
 --- flows.
 function M.find_reserved(path)
