@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Starting runs over HTTP: flows' own routes and POST /v1/flows/{name}/runs.
 --
---   own route: input is { query, body, header, path, method, params }; the answer is the run's output (or ctx.response)
+--   own route: input is { query, body, header, path, method, params }, with `raw` also raw: the body as it came; the
+--              answer is the run's output (or ctx.response)
 --   API:       input is the body; Idempotency-Key joins; Prefer: respond-async gives 202, wait=N gives it after N s
 
 local core = require "flowhost.core"
@@ -47,13 +48,14 @@ function M.admit(request, is_async)
     return is_async and admission.must_queue()
 end
 
---- true and the body's value (nil for none and for null); false when it is not JSON and 400 was sent.
-local function decode_body(request, body)
+--- true and the body's value (nil for none, for null and, if `may_be_other`, for what is no JSON); false when it is not
+--- JSON and 400 was sent.
+local function decode_body(request, body, may_be_other)
     if body == "" then
         return true, nil
     end
     local value, reason = json.decode(body)
-    if value == nil then
+    if value == nil and not may_be_other then
         problem.send(request, 400, "BODY_NOT_JSON", "the body is not JSON: " .. reason)
         return false
     elseif value == json.null then
@@ -105,13 +107,13 @@ local function handle_route(name, request, captures, method, path, body)
     if not flow or M.refuse_when_draining(request) then
         return
     end
-    local is_json, value = decode_body(request, body)
+    local is_json, value = decode_body(request, body, flow.raw)
     if not is_json then
         return
     end
     local headers = request:headers()
     local input = { query = request:query(), body = value, header = headers, path = path, method = method,
-        params = captures }
+        params = captures, raw = flow.raw and body or nil }
     local trace_id = M.trace_id_of(headers)
     remove_credentials(headers, flow)
     if not check_input(request, flow, input) then

@@ -11,6 +11,10 @@ for _, name in ipairs {
     "signal", "child", "tag",
     "secret",
     "xml",
+    "aes",
+    "rsa",
+    "hmac",
+    "jwt",
 } do
     for verb, implementation in pairs(require("flowhost.ctx." .. name)) do
         verbs[verb] = implementation

@@ -20,7 +20,8 @@ local source = require "flowhost.flow.source"
 local M = {}
 
 local FIELDS = { description = "string", http = "string", request = "table", durable = "string", on_error = "string",
-    run = "function", timeout = "number", record = "boolean", retention = "table" }
+    run = "function", timeout = "number", record = "boolean", retention = "table",
+    raw = "boolean" }
 local DURABLE = { always = true, on_error = true, never = true }
 local ON_ERROR = { suspend = true, fail = true }
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
@@ -252,7 +253,7 @@ local function add_flow(release, file, unit, trial)
     end
     release.flows[trial.name] = {
         name = trial.name, file = file, version = o.version_of(file), release = release.hash,
-        description = options.description, http = trial.route, request = options.request,
+        description = options.description, http = trial.route, request = options.request, raw = options.raw,
         durable = options.durable or "always", dialect = unit.dialect, rule = options.rule,
         on_error = options.on_error or "suspend", code = new_code(release, unit, options, o),
     }

@@ -401,7 +401,7 @@ function M.new(o)
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
         client = bind_client(fake), keystore = bind_keystore(o.secrets or {}),
-        access = bind_access(fake),
+        access = bind_access(fake), crypto = parts.crypto,
         native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
