@@ -64,19 +64,6 @@ M.to_text = to_text
 
 -- numbers --------------------------------------------------------------------------------------------
 
-local MAX_EXACT = 2 ^ 53
-
---- The int64 that digits of an optional sign spell, beyond 2^53; else their double.
-local function integer(sign, digits)
-    local number = tonumber(digits)
-    local plain = match(digits, "^0*(.*)$")
-    local is_wide = number >= MAX_EXACT and (#plain < 19 or (#plain == 19 and plain <= "9223372036854775807"))
-    if is_wide and plain ~= "9007199254740992" then
-        number = (0LL + tonumber(sub(plain, 1, -10))) * 1000000000LL + tonumber(sub(plain, -9))
-    end
-    return sign == "-" and -number or number
-end
-
 local BASES = { b = 2, B = 2, o = 8, O = 8, x = 16, X = 16 }
 local WORDS = { [""] = 0, Infinity = math.huge, ["+Infinity"] = math.huge, ["-Infinity"] = -math.huge }
 
@@ -93,12 +80,9 @@ end
 function M.parse_number(text)
     local from = find(text, "%S")
     local plain = from and sub(text, from, #match(text, "^.*%S")) or ""
-    local sign, digits = match(plain, "^([+-]?)(%d+)$")
-    if digits then
-        return integer(sign, digits)
-    elseif find(plain, "^[+-]?%d+%.?%d*[eE][+-]?%d+$") or find(plain, "^[+-]?%d+%.%d*$")
-        or find(plain, "^[+-]?%.%d+$") or find(plain, "^[+-]?%.%d+[eE][+-]?%d+$") then
-        return tonumber(plain)
+    local number = value_module.parse_decimal(plain)
+    if number then
+        return number
     end
     local base, rest = match(plain, "^0([bBoOxX])(%x+)$")
     return base and digits_of(BASES[base], rest) or WORDS[plain] or NAN

@@ -51,6 +51,35 @@ function M.number_text(number)
     return lay_out(sign, first .. rest:gsub("0+$", ""), tonumber(exponent))
 end
 
+local MAX_EXACT = 2 ^ 53
+
+--- The number that digits with an optional sign spell: an int64 where a double would be another number; nil for any
+--- other text.
+function M.parse_integer(text)
+    local sign, digits = text:match "^([+-]?)0*(%d+)$"
+    if not digits then
+        return nil
+    end
+    local number, count = tonumber(digits), #digits
+    local most = sign == "-" and "9223372036854775808" or "9223372036854775807"
+    if number >= MAX_EXACT and digits ~= "9007199254740992" and (count < 19 or (count == 19 and digits <= most)) then
+        number = (0LL + tonumber(digits:sub(1, -10))) * 1000000000LL + tonumber(digits:sub(-9))
+    end
+    return sign == "-" and -number or number
+end
+
+--- The number that a decimal text spells ("12", "-1.5", ".5", "1e3"), finite or not; nil for any other text.
+function M.parse_decimal(text)
+    local integer = M.parse_integer(text)
+    if integer then
+        return integer
+    end
+    local whole, fraction, exponent = text:match "^[+-]?(%d*)%.?(%d*)(.*)$"
+    if (whole ~= "" or fraction ~= "") and (exponent == "" or exponent:find "^[eE][+-]?%d+$") then
+        return tonumber(text)
+    end
+end
+
 --- A copy that shares no table with `value`; arrays stay arrays.
 function M.copy(value)
     if type(value) ~= "table" then
