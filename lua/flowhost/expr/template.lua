@@ -68,7 +68,8 @@ local function compile_whole(reference, o)
     end
 end
 
-local function compile_mixed(texts, paths, o)
+--- `escape(text, i)`, if given, makes what the text of the i-th part becomes.
+local function compile_mixed(texts, paths, o, escape)
     local count, getters = #texts, {}
     for i = 1, count do
         getters[i] = paths[i] and path.getter(paths[i])
@@ -77,7 +78,8 @@ local function compile_mixed(texts, paths, o)
         local parts = {}
         for i = 1, count do
             local get = getters[i]
-            parts[i] = get and to_text(get(root), paths[i], o) or texts[i]
+            local text = get and to_text(get(root), paths[i], o) or texts[i]
+            parts[i] = get and escape and escape(text, i) or text
         end
         return concat(parts)
     end
@@ -151,6 +153,30 @@ function M.compile(value, o)
     return compile_value(value, o, 0) or function()
         return value
     end
+end
+
+local function percent(char)
+    return ("%%%02X"):format(char:byte())
+end
+
+--- Text that stays one segment or one value of a query.
+local function escape_in_url(text, i)
+    return i > 1 and text:gsub("[^A-Za-z0-9_.~-]", percent) or text
+end
+
+--- Compiles a URL. What a reference brings in is percent-encoded, so that it stays one segment or one value of the
+--- query; but a reference at the very start, which holds scheme and host, is put in as it is.
+---@param text string
+---@param o flowhost.TemplateOptions
+---@return fun(root: any): string
+function M.compile_url(text, o)
+    local texts, paths = split(text)
+    if not texts then
+        return function()
+            return text
+        end
+    end
+    return compile_mixed(texts, paths, o, escape_in_url)
 end
 
 --- The value at a path such as "user.id"; nil when there is none.

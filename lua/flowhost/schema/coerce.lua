@@ -166,7 +166,11 @@ local function read_text(value, o)
 end
 
 function wide.slice(value, o)
-    return strict.slice(read_text(value, o))
+    local list = read_text(value, o)
+    if is_list(list) then
+        return list
+    end
+    return nil, MUST_BE.slice
 end
 
 function wide.object(value, o)

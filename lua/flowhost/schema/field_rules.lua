@@ -84,17 +84,16 @@ local function find_in_rule(problems, place, rule, o)
         return add(problems, place, ("%s must be a table of rules such as { type = \"string\" }"):format(place.text))
     end
     for _, name in ipairs(M.sorted_names(rule)) do
-        local is_ignored = o.is_wide and (not RULE[name] or type(rule[name]) == "userdata")
-        if not is_ignored then
+        if RULE[name] or not o.is_wide then
             find_in_entry(problems, place, name, rule[name])
         end
     end
     if type(rule.type) == "string" and not coerce.strict[rule.type] then
         add(problems, at(place, "type"), ("%s has the unknown type '%s'"):format(place.text, rule.type))
-    elseif o.is_wide and (rule.type == nil or type(rule.type) == "userdata") then
+    elseif o.is_wide and rule.type == nil then
         add(problems, place, ("%s has no type: use int, float, string, slice, bool or object"):format(place.text))
     end
-    if rule.default ~= nil and not (o.is_wide and type(rule.default) == "userdata") then
+    if rule.default ~= nil then
         find_in_default(problems, place, rule, o)
     end
     if type(rule.attribute) == "table" then
@@ -115,7 +114,7 @@ end
 local BLOCKS = { query = true, header = true, body = true }
 
 --- All that is wrong with a request block: a list of { names, message }, where names lead to the place. With is_wide
---- the block is that of a rule: every field needs a type, null is as good as nothing, unknown keys are ignored.
+--- the block is that of a rule: every field needs a type, unknown keys are ignored.
 ---@param o? { is_wide?: boolean, encode?: function, decode?: function }
 function M.find_problems(request, o)
     local problems, top = {}, { text = "request", names = {} }

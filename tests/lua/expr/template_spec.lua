@@ -111,6 +111,23 @@ describe("arrays and objects", function()
     end)
 end)
 
+describe("a URL", function()
+    local function url(text)
+        return template.compile_url(text, O)(json.decode [[{ "host": "http://h:1/x", "id": 5, "name": "a/b?c=ü &.." }]])
+    end
+
+    it("keeps what references bring in inside of its segment", function()
+        assert.equal("http://h/5/a%2Fb%3Fc%3D%C3%BC%20%26..?q=5", url "http://h/{id}/{name}?q={id}")
+        assert.equal("http://h//x", url "http://h/{missing}/x")
+    end)
+
+    it("may begin with a reference", function()
+        assert.equal("http://h:1/x/users/5", url "{host}/users/{id}")
+        assert.equal("http://h:1/x", url "{host}")
+        assert.equal("http://h/{}", url "http://h/{}")
+    end)
+end)
+
 describe("the names of a template", function()
     it("are those its references begin with", function()
         local value = { a = "{u.id} {v.x}{u.y}", b = { "{w}", 5, "{}" } }
