@@ -295,6 +295,29 @@ static int open_run(flowhost_config *config)
     return code;
 }
 
+/* Tokens, users and apps are changed in the data folder itself; when a host has it, that host is asked. */
+static int accounts(flowhost_config *config)
+{
+    flowhost_error error;
+    flowhost *host;
+    flowhost_config_set(config, "listen", "none");
+    flowhost_config_set(config, "log_level", "error");
+    flowhost_config_set(config, "shards", "1");
+    int rc = open_host(&host, config, &error);
+    if (rc < 0) {
+        bool is_served = strstr(error.message, "is in use by") != NULL;
+        return is_served ? command(NULL, config) : complain(rc, &error);
+    }
+    int code = command(host, config);
+    close_host(host);
+    return code;
+}
+
+static bool is_of_accounts(const char *name)
+{
+    return strcmp(name, "token") == 0 || strcmp(name, "user") == 0 || strcmp(name, "app") == 0;
+}
+
 int main(int argc, char **argv)
 {
     flowhost_error error;
@@ -318,6 +341,8 @@ int main(int argc, char **argv)
             code = test(config);
         } else if (strcmp(name, "open") == 0) {
             code = open_run(config);
+        } else if (is_of_accounts(name)) {
+            code = accounts(config);
         } else if (strcmp(name, "version") == 0) {
             printf("flowhost %s\n", flowhost_version());
         } else {

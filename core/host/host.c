@@ -7,14 +7,18 @@
 #include "flowhost.h"
 
 #include "base/log.h"
+#include "client/policy.h"
 #include "crypto/hash.h"
 #include "host/command.h"
 #include "host/config.h"
 #include "host/files.h"
+#include "host/listen_rule.h"
 #include "host/reload.h"
+#include "host/secrets.h"
 #include "host/shard.h"
 #include "host/temp_folder.h"
 #include "http/http.h"
+#include "loop/offload.h"
 #include "store/store.h"
 #include "vm/native.h"
 
@@ -42,6 +46,9 @@ struct flowhost {
     unsigned shard_count;
     const struct fh_native *natives;
     struct fh_reload reload;
+    struct fh_secrets secrets;
+    struct fh_policy *policy;
+    struct fh_offload *offload;
     char temp_folder[FH_TEMP_FOLDER_BYTES];
     bool is_loaded;
     _Atomic int stops;
@@ -192,24 +199,6 @@ static void set_log(const struct fh_config *settings)
     fh_log_set((enum fh_log_level)level, is_json ? FH_LOG_JSON : FH_LOG_TEXT);
 }
 
-static bool is_loopback(const char *address)
-{
-    size_t digits = strspn(address, "0123456789.");
-    return (strncmp(address, "127.", 4) == 0 && (address[digits] == ':' || !address[digits])) ||
-           strncmp(address, "[::1]", 5) == 0 || strncmp(address, "localhost:", 10) == 0;
-}
-
-static int check_listen(const char *address, struct fh_error *err)
-{
-    if (strcmp(address, "none") == 0 || is_loopback(address)) {
-        return 0;
-    }
-    return fh_error_set(err, FH_E_INVALID,
-                        "refusing to listen on %s: there is no token yet, so everybody who can "
-                        "reach it would be admin; listen on 127.0.0.1 behind a proxy",
-                        address);
-}
-
 static int check_shards(const struct fh_config *settings, struct fh_error *err)
 {
     const char *count = fh_config_text(settings, "shards");
@@ -257,11 +246,16 @@ static int open_shards(flowhost *host, struct fh_error *err)
         return fh_error_set(err, FH_E_NO_MEMORY, "no memory for %u shards", count);
     }
     host->shard_count = count;
-    int rc = 0;
+    int rc =
+        fh_policy_new(&host->policy, fh_slice_from(fh_config_text(&host->settings, "net_allow")),
+                      fh_slice_from(fh_config_text(&host->settings, "net_deny")), err);
     for (unsigned i = 0; rc == 0 && i < count; i++) {
         struct fh_vm_context context = {
             .clock = &fh_clock_system,
             .store = host->store,
+            .keystore = host->secrets.keystore,
+            .key_path = host->secrets.key_path,
+            .offload = host->offload,
             .peers = host->vms,
             .shard = i,
             .shards = count,
@@ -269,7 +263,7 @@ static int open_shards(flowhost *host, struct fh_error *err)
             .memory_max_bytes = fh_config_number(&host->settings, "memory_limit"),
             .cpu_limit_ms = fh_config_ms(&host->settings, "cpu_limit"),
         };
-        rc = fh_shard_open(&host->shards[i], &context, &host->settings, err);
+        rc = fh_shard_open(&host->shards[i], &context, host->policy, &host->settings, err);
         host->vms[i] = host->shards[i].vm;
     }
     return rc;
@@ -294,8 +288,10 @@ int flowhost_open(flowhost **out, const flowhost_config *config, flowhost_error 
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_USAGE, &err);
     }
-    if (check_listen(fh_config_text(&host->settings, "listen"), &err) != 0 ||
-        open_store(host, &err) != 0 || open_shards(host, &err) != 0) {
+    if (open_store(host, &err) != 0 ||
+        fh_listen_rule_check(fh_config_text(&host->settings, "listen"), host->store, &err) != 0 ||
+        fh_secrets_open(&host->secrets, &host->settings, &err) != 0 ||
+        fh_offload_open(&host->offload, &err) != 0 || open_shards(host, &err) != 0) {
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_START, &err);
     }
@@ -393,6 +389,7 @@ static int read_all(flowhost *host, const char *dir, struct fh_files *files, str
         return 0;
     }
     bool is_watched = strcmp(fh_config_text(&host->settings, "watch"), "true") == 0;
+    host->reload.secrets = &host->secrets;
     return fh_reload_open(&host->reload, host->shards[0].loop, host->vms[0], dir, is_watched, files,
                           err);
 }
@@ -420,7 +417,9 @@ static int listen_all(flowhost *host, struct fh_error *err)
     }
     fh_log(FH_LOG_INFO, "listening on %s with %u shard%s", known, host->shard_count,
            host->shard_count == 1 ? "" : "s");
-    fh_log(FH_LOG_WARN, "there are no tokens: every caller on this machine is admin");
+    if (!fh_listen_rule_has_accounts(host->store)) {
+        fh_log(FH_LOG_WARN, "there are no tokens: every caller on this machine is admin");
+    }
     return 0;
 }
 
@@ -565,6 +564,7 @@ void flowhost_close(flowhost *host)
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_stop(&host->shards[i]);
     }
+    fh_offload_close(host->offload);
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_close_outside(&host->shards[i]);
     }
@@ -572,6 +572,8 @@ void flowhost_close(flowhost *host)
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_close_inside(&host->shards[i]);
     }
+    fh_secrets_close(&host->secrets);
+    fh_policy_free(host->policy);
     while (host->natives) {
         struct component *component = (struct component *)host->natives;
         host->natives = component->native.next;

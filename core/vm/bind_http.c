@@ -4,7 +4,7 @@
  *   event "http"(request, method, path, body)
  *   request:headers() -> { lower-case name = value }     repeated ones joined by ", "
  *   request:query() -> { name = value }                  the last one wins
- *   request:is_loopback() -> boolean
+ *   request:is_loopback() -> boolean      request:is_internal() -> boolean: of this process, as its program
  *   request:respond(status, headers, body)               headers: { name, value, name, value, ... }
  *
  *   request:stream(status, headers, token) -> stream     answers bit by bit; token (or nil) is for the event "gone"
@@ -163,6 +163,12 @@ static int request_query(lua_State *L)
     return 1;
 }
 
+static int request_is_internal(lua_State *L)
+{
+    lua_pushboolean(L, check_box(L)->local != NULL);
+    return 1;
+}
+
 static int request_is_loopback(lua_State *L)
 {
     struct box *box = check_box(L);
@@ -296,6 +302,7 @@ void fh_bind_http_open(lua_State *L)
     static const luaL_Reg methods[] = {{"headers", request_headers},
                                        {"query", request_query},
                                        {"is_loopback", request_is_loopback},
+                                       {"is_internal", request_is_internal},
                                        {"respond", request_respond},
                                        {"stream", request_stream},
                                        {"__gc", request_gc},

@@ -1,17 +1,24 @@
 -- SPDX-License-Identifier: MIT
 -- The host's own routes, one line each, and the handler of every request.
 
+local access = require "flowhost.api.access"
+local accounts = require "flowhost.api.accounts"
 local bundle = require "flowhost.api.bundle"
 local core = require "flowhost.core"
 local diff = require "flowhost.api.diff"
+local documents = require "flowhost.api.documents"
 local events = require "flowhost.api.events"
 local flows = require "flowhost.api.flows"
 local links = require "flowhost.api.links"
 local problem = require "flowhost.api.problem"
+local psgo = require "flowhost.api.psgo"
 local rehearse = require "flowhost.api.rehearse"
 local router = require "flowhost.api.router"
+local rule_route = require "flowhost.api.rule_route"
 local run_actions = require "flowhost.api.run_actions"
 local runs = require "flowhost.api.runs"
+local secrets = require "flowhost.api.secrets"
+local session = require "flowhost.api.session"
 local start = require "flowhost.api.start"
 local why = require "flowhost.api.why"
 
@@ -21,40 +28,7 @@ local M = {}
 
 local flow_routes
 
-local function is_api(path)
-    return path == "/v1" or path:sub(1, 4) == "/v1/"
-end
-
---- The name in a Host header, without its port.
-local function is_loopback_name(host)
-    local name = host:match "^(%[.*%])$" or host:match "^(%[.*%]):%d*$" or host:match "^([^:]*)$"
-        or host:match "^([^:]*):%d*$" or ""
-    return name == "localhost" or name == "[::1]" or name:find "^127%.[%d.]*%d$" ~= nil
-end
-
---- Callers of this machine are admin, and so would be any web page in a browser on it: one of another origin, or one
---- whose name was made to point here, is refused. true when it was.
-local function refuse_foreign(request)
-    local headers = request:headers()
-    local host, origin = headers.host and headers.host:lower(), headers.origin and headers.origin:lower()
-    if host and not is_loopback_name(host) then
-        problem.send(request, 403, "FOREIGN_HOST",
-            "the Host header must name this machine: localhost, 127.0.0.1 or [::1]")
-        return true
-    elseif origin and not (host and (origin == "http://" .. host or origin == "https://" .. host)) then
-        problem.send(request, 403, "FOREIGN_ORIGIN", "a page of another origin may not call the API")
-        return true
-    end
-    return false
-end
-
-local LINKS = "/v1/signals/" -- for callers from anywhere
-
-local function serve(request, method, path, body)
-    if not is_api(path) or path:sub(1, #LINKS) == LINKS or not refuse_foreign(request) then
-        router.dispatch(flow_routes, request, method, path, body)
-    end
-end
+router.guard = access.admits
 
 local function healthz(request)
     request:respond(200, { "Content-Type", "text/plain" }, "ok\n")
@@ -71,10 +45,10 @@ local function readyz(request)
     request:respond(200, { "Content-Type", "text/plain" }, "ready\n")
 end
 
-router.add("GET", "/healthz", healthz)
-router.add("GET", "/readyz", readyz)
+router.add("GET", "/healthz", healthz, { role = "none" })
+router.add("GET", "/readyz", readyz, { role = "none" })
 router.add("GET", "/v1/flows", flows.list)
-router.add("POST", "/v1/flows/{name+}/runs", start.handle_api)
+router.add("POST", "/v1/flows/{name+}/runs", start.handle_api, { role = "start" })
 router.add("GET", "/v1/flows/{name+}/versions", flows.versions)
 router.add("POST", "/v1/flows/{name+}/disable", flows.disable)
 router.add("POST", "/v1/flows/{name+}/enable", flows.enable)
@@ -88,6 +62,8 @@ router.add("GET", "/v1/runs/{id}/events", events.get)
 router.add("GET", "/v1/runs/{id}/why", why.get)
 router.add("GET", "/v1/runs/{id}/replay", rehearse.replay)
 router.add("POST", "/v1/runs/{id}/signal/{name}", run_actions.signal)
+router.add("GET", "/v1/runs/{id}/snapshot", run_actions.snapshot)
+router.add("PUT", "/v1/runs/{id}/snapshot", run_actions.edit)
 router.add("POST", "/v1/runs/{id}/recover", run_actions.recover)
 router.add("POST", "/v1/runs/{id}/cancel", run_actions.cancel)
 router.add("POST", "/v1/runs/{id}/fork", run_actions.fork)
@@ -97,13 +73,42 @@ router.add("GET", "/v1/runs/{a}/diff/{b}", diff.get)
 router.add("GET", "/v1/runs/{id}/export", bundle.export)
 router.add("POST", "/v1/runs/import", bundle.import)
 router.add("POST", "/v1/releases/check", rehearse.check)
+router.add("GET", "/v1/secrets", secrets.list, { role = "admin" })
+router.add("PUT", "/v1/secrets/{name}", secrets.put, { role = "admin" })
+router.add("DELETE", "/v1/secrets/{name}", secrets.remove, { role = "admin" })
 router.add("GET", "/v1/audit", run_actions.audit)
-router.add("GET", "/v1/signals/{token}", links.show)
-router.add("POST", "/v1/signals/{token}", links.use)
+router.add("GET", "/v1/signals/{token}", links.show, { role = "none" })
+router.add("POST", "/v1/signals/{token}", links.use, { role = "none" })
+router.add("POST", "/v1/session", session.create, { role = "none" })
+router.add("DELETE", "/v1/session", session.remove, { role = "none" })
+router.add("GET", "/v1/me", session.me)
+
+local ADMIN = { role = "admin" }
+router.add("GET", "/v1/users", accounts.list_users, ADMIN)
+router.add("POST", "/v1/users", accounts.create_user, ADMIN)
+router.add("PATCH", "/v1/users/{name}", accounts.change_user, ADMIN)
+router.add("DELETE", "/v1/users/{name}", accounts.remove_user, ADMIN)
+router.add("GET", "/v1/tokens", accounts.list_tokens, ADMIN)
+router.add("POST", "/v1/tokens", accounts.create_token, ADMIN)
+router.add("DELETE", "/v1/tokens/{id}", accounts.remove_token, ADMIN)
+router.add("GET", "/v1/apps", accounts.list_apps, ADMIN)
+router.add("POST", "/v1/apps", accounts.create_app, ADMIN)
+router.add("PATCH", "/v1/apps/{name}", accounts.change_app, ADMIN)
+router.add("DELETE", "/v1/apps/{name}", accounts.remove_app, ADMIN)
+router.add("POST", "/v1/apps/{name}/tokens", accounts.create_app_token, ADMIN)
+
+router.add("GET", "/v1/documents/{kind}", documents.list)
+router.add("POST", "/v1/documents/{kind}", documents.publish)
+router.add("GET", "/v1/documents/{kind}/{id}", documents.get)
+router.add("DELETE", "/v1/documents/{kind}/{id}", documents.remove)
+router.add("POST", "/v1/documents/{kind}/{id}/activate", documents.activate)
+router.add("GET", "/v1/runs/{id}/log", documents.log)
+psgo.add_routes(router)
 
 --- Serves the routes of this release from now on.
 function M.set_release(release)
-    flow_routes = start.routes_of(release, router)
+    rule_route.set_flows(release.flows)
+    flow_routes = start.routes_of(release, router, rule_route.serve)
 end
 
 function M.drain()
@@ -112,7 +117,7 @@ function M.drain()
 end
 
 core.on("http", function(request, method, path, body)
-    local ok, raised = xpcall(serve, debug.traceback, request, method, path, body)
+    local ok, raised = xpcall(router.dispatch, debug.traceback, flow_routes, request, method, path, body)
     if not ok then
         pcall(problem.send, request, 500, "INTERNAL", "an error of the host itself, its log says more")
         error(raised, 0)

@@ -4,11 +4,16 @@
 -- serves.
 --
 --   handler(request, captures, method, path, body)
+--
+-- Each of the host's own routes has a role that its caller needs: "viewer" for what is read, "operator" for what is
+-- changed, unless it says otherwise (access.lua).
 
 local loader = require "flowhost.flow.loader"
 local problem = require "flowhost.api.problem"
 
-local M = {}
+local M = {
+    guard = nil, -- fn(request, role, method, path): whether a caller may go on; else it has answered
+}
 
 local PARAMETER = "{([%w_]+)(%+?)}"
 
@@ -43,14 +48,14 @@ local function methods_at(routes, pattern)
     return entry.methods
 end
 
-function M.add_to(routes, method, path, handler)
+function M.add_to(routes, method, path, handler, role)
     if path:find(PARAMETER) then
         local pattern, names = compile(path)
-        methods_at(routes, pattern)[method] = { handler = handler, names = names }
+        methods_at(routes, pattern)[method] = { handler = handler, names = names, role = role }
         return
     end
     routes.exact[path] = routes.exact[path] or {}
-    routes.exact[path][method] = { handler = handler }
+    routes.exact[path][method] = { handler = handler, role = role }
 end
 
 local function route_of(methods, method)
@@ -93,8 +98,14 @@ end
 local own = M.new_table()
 
 --- Adds a route of the host itself.
-function M.add(method, path, handler)
-    M.add_to(own, method, path, handler)
+---@param o { role: "none"|"viewer"|"operator"|"admin"|"start" }?
+function M.add(method, path, handler, o)
+    M.add_to(own, method, path, handler, o and o.role or (method == "GET" and "viewer" or "operator"))
+end
+
+--- All of them: list of { method, path pattern or path, role }.
+function M.own()
+    return own
 end
 
 local function allow_of(tried)
@@ -127,6 +138,9 @@ function M.dispatch(flow_routes, request, method, path, body)
         local detail = ("%s does not take %s, but %s"):format(path, method, allow)
         return problem.send(request, 405, "METHOD_NOT_ALLOWED", detail,
             { headers = { "Allow", allow } })
+    end
+    if route.role and not M.guard(request, route.role, method, path) then
+        return
     end
     return route.handler(request, name_captures(route.names, found), method, path, body)
 end

@@ -134,7 +134,7 @@ local function command_options(command, result)
     if not ok then
         return nil, { usage = ("flowhost: %s\ntry 'flowhost %s --help'\n"):format(reason, command.name) }
     end
-    return { command = command.name, listen = result.listen, arguments = core.json.encode(result) }
+    return { command = command.name, listen = result.listen, data = result.data, arguments = core.json.encode(result) }
 end
 
 --- { command, dir, flow, input, arguments, and settings, all text }; nil, { text } to print and end, or { usage } for

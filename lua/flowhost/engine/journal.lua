@@ -28,6 +28,20 @@ M.encode = json.join
 --- The same with the value itself.
 M.encode_value = json.list
 
+--- Entries pass this from now on; nil: there is nothing to redact.
+---@param redact (fun(json: string): string)?
+function M.set_redact(redact)
+    M.encode, M.encode_value = json.join, json.list
+    if redact then
+        M.encode = function(...)
+            return redact(json.join(...))
+        end
+        M.encode_value = function(...)
+            return redact(json.list(...))
+        end
+    end
+end
+
 function M.key(run_bytes, chunk)
     return run_bytes .. system.u32(chunk)
 end

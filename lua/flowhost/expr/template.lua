@@ -68,18 +68,25 @@ local function compile_whole(reference, o)
     end
 end
 
---- `escape(text, i)`, if given, makes what the text of the i-th part becomes.
-local function compile_mixed(texts, paths, o, escape)
-    local count, getters = #texts, {}
+--- fun(root) -> text for one part of a string.
+local function compile_reference(reference, o)
+    local get = path.getter(reference)
+    local escape = not (o.raw_roots and o.raw_roots[path.root_of(reference)]) and o.escape
+    return function(root)
+        local text = to_text(get(root), reference, o)
+        return escape and escape(text) or text
+    end
+end
+
+local function compile_mixed(texts, paths, o)
+    local count, makers = #texts, {}
     for i = 1, count do
-        getters[i] = paths[i] and path.getter(paths[i])
+        makers[i] = paths[i] and compile_reference(paths[i], o)
     end
     return function(root)
         local parts = {}
         for i = 1, count do
-            local get = getters[i]
-            local text = get and to_text(get(root), paths[i], o) or texts[i]
-            parts[i] = get and escape and escape(text, i) or text
+            parts[i] = makers[i] and makers[i](root) or texts[i]
         end
         return concat(parts)
     end
@@ -144,6 +151,8 @@ end
 ---@field is_array fun(value: any): boolean
 ---@field array fun(list: table): table marks a table as an array
 ---@field null any what stands for null
+---@field escape? fun(text: string): string for what references bring into other text, such as a URL
+---@field raw_roots? table<string, boolean> but not for what comes from these
 
 --- Compiles a value with references in its strings.
 ---@param value any
@@ -153,30 +162,6 @@ function M.compile(value, o)
     return compile_value(value, o, 0) or function()
         return value
     end
-end
-
-local function percent(char)
-    return ("%%%02X"):format(char:byte())
-end
-
---- Text that stays one segment or one value of a query.
-local function escape_in_url(text, i)
-    return i > 1 and text:gsub("[^A-Za-z0-9_.~-]", percent) or text
-end
-
---- Compiles a URL. What a reference brings in is percent-encoded, so that it stays one segment or one value of the
---- query; but a reference at the very start, which holds scheme and host, is put in as it is.
----@param text string
----@param o flowhost.TemplateOptions
----@return fun(root: any): string
-function M.compile_url(text, o)
-    local texts, paths = split(text)
-    if not texts then
-        return function()
-            return text
-        end
-    end
-    return compile_mixed(texts, paths, o, escape_in_url)
 end
 
 --- The value at a path such as "user.id"; nil when there is none.
@@ -195,27 +180,23 @@ local function collect(value, found)
     return found
 end
 
-local function sorted_keys(set)
+--- All paths in a template, sorted, each once.
+function M.paths(value)
     local list = {}
-    for key in pairs(set) do
-        list[#list + 1] = key
+    for reference in pairs(collect(value, {})) do
+        list[#list + 1] = reference
     end
     table.sort(list)
     return list
 end
 
---- All paths in a template, sorted, each once.
-function M.paths(value)
-    return sorted_keys(collect(value, {}))
-end
-
---- The names that its references begin with, sorted, each once.
+--- The names that its references begin with, as a set.
 function M.references(value)
     local roots = {}
     for reference in pairs(collect(value, {})) do
         roots[path.root_of(reference)] = true
     end
-    return sorted_keys(roots)
+    return roots
 end
 
 return M

@@ -66,14 +66,16 @@ local function none_or(check)
     end
 end
 
-local function whole(value)
-    if type(value) ~= "number" or value ~= math.floor(value) or math.abs(value) == math.huge then
-        return "must be a whole number"
-    end
+local function number(value)
+    return type(value) ~= "number" and "must be a number" or nil
 end
 
-local function count(value)
-    return whole(value) or (value < 0 and "must be at least 0") or (value > 1e9 and "must be at most 1000000000") or nil
+local function count(most)
+    return function(value)
+        local is_whole = type(value) == "number" and value == math.floor(value)
+        return not (is_whole and value >= 0 and value <= most) and ("must be a whole number from 0 to %d"):format(most)
+            or nil
+    end
 end
 
 local function expression(value)
@@ -87,8 +89,10 @@ local function expression(value)
     end
 end
 
+local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+
 local function method(value)
-    return text(value) or (not value:find "^%a[%a-]*$" and "must be an HTTP method such as GET") or nil
+    return text(value) or (not METHODS[value:upper()] and "must be an HTTP method such as POST") or nil
 end
 
 local function pair(value)
@@ -100,8 +104,10 @@ end
 local function tls(value)
     if not is_object(value) then
         return "must be an object with ca and key"
-    elseif filled(value.ca) or filled(value.key) then
-        return "needs the names of two secrets, ca and key"
+    end
+    local ca, key = M.is_given(value.ca) and value.ca, M.is_given(value.key) and value.key
+    if (ca and filled(ca)) or (key and filled(key)) or not (ca or key) then
+        return "must name secrets: ca and key"
     end
 end
 
@@ -112,10 +118,13 @@ end
 
 -- fields -----------------------------------------------------------------------------------------------
 
-local KINDS = one_of("json", "xml", "text")
-
 M.RULE = {
     { "version", text },
+    { "name", text },
+    { "method", method },
+    { "http", text },
+    { "description", text },
+    { "durable", one_of("always", "on_error", "never") },
     { "record", flag, default = false },
     { "suspend", flag, default = false },
     { "request", object },
@@ -135,27 +144,28 @@ M.COMPONENT = {
     { "ignoreError", flag, default = false },
     { "outputData", any },
     { "outputName", output_name },
-    { "timeout", whole, default = 60 },
-    { "retryMaxCount", count, default = 0 },
-    { "retryMaxWait", count, default = 0 },
+    { "timeout", number, default = 60 },
+    { "retryMaxCount", count(100), default = 0 },
+    { "retryMaxWait", count(86400), default = 0 },
     { "method", method, is_required = true, only = "api" },
     { "contentType", text, only = "api" },
     { "auth", pair, only = "api" },
     { "header", object, only = "api" },
-    { "requestType", none_or(KINDS), aliases = { "dataType" }, default = "json", only = "api" },
-    { "responseType", none_or(KINDS), only = "api" },
-    { "xmlName", text, default = "doc", only = "api" },
+    { "requestType", none_or(one_of("json", "xml", "text", "form")), aliases = { "dataType" }, default = "json",
+        only = "api" },
+    { "responseType", none_or(one_of("json", "xml", "text")), only = "api" },
+    { "xmlName", text, only = "api" },
     { "tls", tls, only = "api" },
     { "responseCondition", expression, only = "api" },
-    { "errorMsg", text, aliases = { "errMsg" }, default = "", only = "api" },
+    { "errorMsg", text, aliases = { "errMsg" }, only = "api" },
 }
 
 M.RESPONSE = {
-    { "type", text, default = "json" },
+    { "type", text },
     { "body", any },
     { "defaultBody", any },
     { "header", object },
-    { "xmlName", text, default = "doc" },
+    { "xmlName", text },
 }
 
 --- The field's value in a document under whichever of its spellings, and that spelling; nil when it has none.

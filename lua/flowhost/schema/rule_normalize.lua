@@ -1,15 +1,14 @@
 -- SPDX-License-Identifier: MIT
 -- A rule document without faults as the runtime uses it: one spelling of each field, defaults filled in. Pure.
 --
---   { version = text | nil, record = bool, suspend = bool,
---     request = { type = "json" | "xml" | nil, query = , header = , body = , is_wide = true }, -- for schema/fields.lua
---     layer_count = n,                                                      -- with empty ones
---     layers = { { number = 1, components = { component... } } },           -- without them; numbers of the document
---     response = { type = "json" | "xml" | "text", body = , defaultBody = , header = , xmlName = text } }
+--   { version = , name = , http = , description = , durable = text | nil, method = upper case | nil, record = bool,
+--     suspend = bool,
+--     request = { type = text | nil, query = , header = , body = , is_wide = true },   -- for schema/fields.lua
+--     components = { { component... } },                                               -- layers, empty ones too
+--     response = { type = text | nil, body = , defaultBody = , header = , xmlName = text | nil } | nil }
 --
--- component: the fields of rule_fields.COMPONENT that its type has, and layer, column (from 1 as in the document).
--- input, outputData, condition, responseCondition, outputName, contentType, auth, header, tls, desc: nil when not given
--- or blank. The templates in it are those of the document; nothing is resolved.
+-- component: the fields of rule_fields.COMPONENT that its type has. What is not given, null or blank is nil, but for
+-- those with a default. The templates in it are those of the document; nothing is resolved.
 
 local rule_fields = require "flowhost.schema.rule_fields"
 
@@ -58,26 +57,24 @@ local function pick(document, list, kind)
     return own
 end
 
-local function nil_when_blank(component, name)
-    if component[name] and not component[name]:find "%S" then
-        component[name] = nil
+--- Blank text is as good as none.
+local function drop_blank(own, names)
+    for _, name in ipairs(names) do
+        if own[name] and not own[name]:find "%S" then
+            own[name] = nil
+        end
     end
 end
 
-local CONTENT_TYPES = { json = "application/json", xml = "application/xml" }
+local MAY_BE_BLANK = { "condition", "responseCondition", "outputName", "contentType", "responseType", "xmlName",
+    "errorMsg", "desc" }
 
-local function normalize_component(document, layer, column)
+local function normalize_component(document)
     local own = pick(document, rule_fields.COMPONENT, document.type)
-    own.layer, own.column = layer, column
-    for _, name in ipairs { "condition", "responseCondition", "outputName", "contentType", "responseType", "desc" } do
-        nil_when_blank(own, name)
-    end
-    if own.timeout <= 0 or own.timeout > MAX_TIMEOUT then
+    drop_blank(own, MAY_BE_BLANK)
+    own.method = own.method and own.method:upper()
+    if not (own.timeout > 0 and own.timeout <= MAX_TIMEOUT) then
         own.timeout = MAX_TIMEOUT
-    end
-    if own.type == "api" then
-        own.method = own.method:upper()
-        own.contentType = own.contentType or CONTENT_TYPES[own.requestType]
     end
     return own
 end
@@ -85,36 +82,28 @@ end
 local function normalize_layers(components)
     local layers = {}
     for number, layer in ipairs(components) do
-        local list = {}
+        layers[number] = {}
         for column, component in ipairs(layer) do
-            list[column] = normalize_component(component, number, column)
-        end
-        if list[1] then
-            layers[#layers + 1] = { number = number, components = list }
+            layers[number][column] = normalize_component(component)
         end
     end
-    return layers, #components
+    return layers
 end
-
-local REQUEST_TYPES = { json = "json", xml = "xml" }
-local RESPONSE_TYPES = { xml = "xml", text = "text" }
 
 local function normalize_request(request)
     local clean = M.clean_request(request)
-    return { is_wide = true, type = REQUEST_TYPES[clean.type], query = clean.query, header = clean.header,
-        body = clean.body }
+    return { is_wide = true, type = clean.type, query = clean.query, header = clean.header, body = clean.body }
 end
 
 --- The table above, of a document in which rule_document.find_problems finds none. Values are those of the document,
 --- not copies: neither may be changed.
 function M.normalize(rule)
     local own = pick(rule, rule_fields.RULE)
-    own.components = nil
-    own.version = own.version ~= "" and own.version or nil
-    own.layers, own.layer_count = normalize_layers(rule_fields.is_given(rule.components) and rule.components or {})
+    drop_blank(own, { "version", "name", "http", "description" })
+    own.method = own.method and own.method:upper()
+    own.components = normalize_layers(own.components or {})
     own.request = normalize_request(own.request or {})
-    own.response = pick(own.response or {}, rule_fields.RESPONSE)
-    own.response.type = RESPONSE_TYPES[own.response.type] or "json"
+    own.response = own.response and pick(own.response, rule_fields.RESPONSE)
     return own
 end
 

@@ -43,7 +43,7 @@ end
 
 -- references -------------------------------------------------------------------------------------------
 
-local ALWAYS = { request = 0, response = 0, global_store = 0 }
+local ALWAYS = { request = 0, response = 0, global_store = 0, env = 0 }
 
 --- name -> number of the first layer that sets it.
 local function find_outputs(components)

@@ -160,6 +160,10 @@ function Request:query()
     return self.given_query
 end
 
+function Request.is_internal()
+    return false
+end
+
 function Request.is_loopback()
     return true
 end
@@ -286,6 +290,57 @@ local function bind_native(fake)
     }
 end
 
+--- Secrets by name; who holds a handle has no bytes here either.
+local function bind_keystore(secrets)
+    local function redact(text)
+        for name, value in pairs(secrets) do
+            local at, last = text:find(value, 1, true)
+            while at do
+                text = ("%s[secret %s]%s"):format(text:sub(1, at - 1), name, text:sub(last + 1))
+                at, last = text:find(value, 1, true)
+            end
+        end
+        return text
+    end
+    return {
+        has = function(name)
+            return secrets[name] ~= nil
+        end,
+        has_any = function()
+            return next(secrets) ~= nil
+        end,
+        redact = redact, redact_json = redact,
+    }
+end
+
+--- Passwords and tokens as they are: a spec can tell them apart.
+local function bind_access(fake)
+    local function tell(token, text)
+        fake.mail[#fake.mail + 1] = { "native", token, nil, text }
+        return true
+    end
+    local made = 0
+    return {
+        hash = function(password, token)
+            return tell(token, "hash of " .. password)
+        end,
+        verify = function(password, hash, token)
+            return tell(token, tostring(hash == "hash of " .. password))
+        end,
+        hash_now = function(password)
+            return "hash of " .. password
+        end,
+        new_token = function()
+            made = made + 1
+            local text = ("fh_token%d"):format(made)
+            return text, "#" .. text
+        end,
+        hash_token = function(text)
+            return "#" .. text
+        end,
+    }
+end
+
 local function bind_shard(fake)
     return {
         post = function(to, bytes)
@@ -331,6 +386,7 @@ function M.enter() end
 local function ignore() end
 
 ---@param o table?  store, clock { now = ms }, seed, shard, shards, peers
+---  secrets: name -> value
 ---  natives: name -> fn(input, done, call) -> code, text, or nothing when done(code, text) is called later
 ---  on_effect(call, fake): a request or a component has left
 ---  random_key(fake) -> text?: random bytes that hang on it alone
@@ -344,7 +400,9 @@ function M.new(o)
     fake.peers[fake.shard] = fake
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
-        client = bind_client(fake), native = bind_native(fake), shard = bind_shard(fake), http = {},
+        client = bind_client(fake), keystore = bind_keystore(o.secrets or {}),
+        access = bind_access(fake), crypto = parts.crypto,
+        native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
             on_fault = function(name)

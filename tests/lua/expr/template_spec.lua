@@ -111,27 +111,26 @@ describe("arrays and objects", function()
     end)
 end)
 
-describe("a URL", function()
-    local function url(text)
-        return template.compile_url(text, O)(json.decode [[{ "host": "http://h:1/x", "id": 5, "name": "a/b?c=ü &.." }]])
+describe("what references bring into other text", function()
+    local function resolve_escaped(text)
+        local o = { encode = json.encode, is_array = json.is_array, array = json.array, null = json.null,
+            escape = function(piece) return "<" .. piece .. ">" end, raw_roots = { env = true } }
+        return template.compile(text, o) { env = { host = "h" }, u = { id = 5, s = "a" } }
     end
 
-    it("keeps what references bring in inside of its segment", function()
-        assert.equal("http://h/5/a%2Fb%3Fc%3D%C3%BC%20%26..?q=5", url "http://h/{id}/{name}?q={id}")
-        assert.equal("http://h//x", url "http://h/{missing}/x")
+    it("may be escaped, but for some roots", function()
+        assert.equal("h/<5>/<a>?<>", resolve_escaped "{env.host}/{u.id}/{u.s}?{u.x}")
     end)
 
-    it("may begin with a reference", function()
-        assert.equal("http://h:1/x/users/5", url "{host}/users/{id}")
-        assert.equal("http://h:1/x", url "{host}")
-        assert.equal("http://h/{}", url "http://h/{}")
+    it("is not where a reference is all of the text", function()
+        assert.equal("a", resolve_escaped "{u.s}")
     end)
 end)
 
 describe("the names of a template", function()
     it("are those its references begin with", function()
         local value = { a = "{u.id} {v.x}{u.y}", b = { "{w}", 5, "{}" } }
-        assert.same({ "u", "v", "w" }, template.references(value))
+        assert.same({ u = true, v = true, w = true }, template.references(value))
         assert.same({ "u.id", "u.y", "v.x", "w" }, template.paths(value))
         assert.same({}, template.references "plain")
     end)

@@ -141,14 +141,15 @@ describe("a component of a rule document", function()
             desc = { "5", "must be a string" }, condition = { "true", "must be a string" },
             isCache = { "1", "must be true or false" }, nowResponse = { '"x"', "must be true or false" },
             ignoreError = { "0", "must be true or false" }, outputName = { "[]", "must be a string" },
-            timeout = { '"5"', "must be a whole number" }, retryMaxCount = { "1.5", "must be a whole number" },
-            retryMaxWait = { "-1", "must be at least 0" }, method = { '"G T"', "must be an HTTP method such as GET" },
+            timeout = { '"5"', "must be a number" }, retryMaxCount = { "1.5", "must be a whole number from 0 to 100" },
+            retryMaxWait = { "-1", "must be a whole number from 0 to 86400" },
+            method = { '"TEAPOT"', "must be an HTTP method such as POST" },
             contentType = { "5", "must be a string" }, auth = { '["a"]', "must be an array of user and password" },
             header = { "[1]", "must be an object" },
-            requestType = { '"yaml"', "'yaml' is not known: use json, xml or text" },
-            dataType = { '"JSON"', "'JSON' is not known: use json, xml or text" },
+            requestType = { '"yaml"', "'yaml' is not known: use json, xml, text or form" },
+            dataType = { '"JSON"', "'JSON' is not known: use json, xml, text or form" },
             responseType = { "5", "must be a string" }, xmlName = { "5", "must be a string" },
-            tls = { '{"ca":"x"}', "needs the names of two secrets, ca and key" },
+            tls = { '{"ca":5}', "must name secrets: ca and key" },
             responseCondition = { "5", "must be a string" }, errorMsg = { "5", "must be a string" },
             errMsg = { "{}", "must be a string" },
         } do
@@ -159,7 +160,11 @@ describe("a component of a rule document", function()
             assert.same({ "auth must be an array of user and password" }, problems_of(API, '"auth":' .. auth))
         end
         assert.same({ "tls must be an object with ca and key" }, problems_of(API, '"tls":"x"'))
-        assert.same({ "retryMaxCount must be at most 1000000000" }, problems_of(API, '"retryMaxCount":1e10'))
+        for _, more in ipairs { "{}", '{"key":""}', '{"ca":"x","key":null,"x":1}' } do
+            local found = problems_of(API, '"tls":' .. more)
+            assert.same(more:find "x" and {} or { "tls must name secrets: ca and key" }, found)
+        end
+        assert.same({ "retryMaxCount must be a whole number from 0 to 100" }, problems_of(API, '"retryMaxCount":101'))
     end)
 
     it("has conditions that can be read, with the place of the fault", function()
@@ -245,39 +250,39 @@ describe("normalize", function()
     end
 
     local function component(base, more)
-        return normal(with(base, more)).layers[1].components[1]
+        return normal(with(base, more)).components[1][1]
     end
 
     it("fills in defaults", function()
-        assert.same({ record = false, suspend = false, request = { is_wide = true }, layers = {}, layer_count = 0,
-            response = { type = "json", xmlName = "doc" } }, normal "{}")
+        assert.same({ record = false, suspend = false, request = { is_wide = true }, components = {} }, normal "{}")
         assert.same({ name = "a", type = "api", url = "http://x", method = "GET", isCache = false, nowResponse = false,
-            ignoreError = false, timeout = 60, retryMaxCount = 0, retryMaxWait = 0, requestType = "json",
-            contentType = "application/json", xmlName = "doc", errorMsg = "", layer = 1, column = 1 }, component(API))
+            ignoreError = false, timeout = 60, retryMaxCount = 0, retryMaxWait = 0, requestType = "json" },
+            component(API))
         assert.same({ name = "s", type = "script", url = "x.js", isCache = false, nowResponse = false,
-            ignoreError = false, timeout = 60, retryMaxCount = 0, retryMaxWait = 0, layer = 1, column = 1 },
+            ignoreError = false, timeout = 60, retryMaxCount = 0, retryMaxWait = 0 },
             component(SCRIPT, '"method":"x"'))
     end)
 
     it("has one spelling", function()
         local own = component(API, '"dataType":"xml","errMsg":"{m}"')
         assert.equal("xml", own.requestType)
-        assert.equal("application/xml", own.contentType)
         assert.equal("{m}", own.errorMsg)
         assert.is_nil(own.dataType or own.errMsg)
         assert.equal("POST", component((API:gsub("GET", "post"))).method)
-        assert.is_nil(component(API, '"requestType":"text"').contentType)
-        assert.equal("a/b", component(API, '"requestType":"text","contentType":"a/b"').contentType)
+        local rule = normal [==[{ "name": "n", "method": "put", "http": "GET /x", "description": "d",
+            "durable": "never", "version": "v" }]==]
+        assert.same({ "n", "PUT", "GET /x", "d", "never", "v" }, { rule.name, rule.method, rule.http, rule.description,
+            rule.durable, rule.version })
     end)
 
     it("drops what is blank", function()
         local own = component(API, '"condition":" ","responseCondition":"","outputName":"","responseType":"",'
             .. '"input":null,"outputData":null,"desc":"","contentType":"","requestType":""')
         for _, name in ipairs { "condition", "responseCondition", "outputName", "responseType", "input", "outputData",
-            "desc" } do
+            "desc", "contentType" } do
             assert.is_nil(own[name])
         end
-        assert.equal("application/json", own.contentType)
+        assert.equal("json", own.requestType)
         assert.is_nil(normal('{"version":""}').version)
     end)
 
@@ -287,19 +292,21 @@ describe("normalize", function()
         end
     end)
 
-    it("leaves out empty layers but keeps the numbers", function()
+    it("keeps layers where they are, empty ones too", function()
         local api, script = API:format "", SCRIPT:format ""
         local own = normal('{"components":[[],[' .. script .. "],[],[" .. api .. "," .. script .. "],[]]}")
-        assert.equal(5, own.layer_count)
-        assert.same({ 2, 4 }, { own.layers[1].number, own.layers[2].number })
-        local last = own.layers[2].components[2]
-        assert.same({ 4, 2, "s" }, { last.layer, last.column, last.name })
+        local counts = {}
+        for i, layer in ipairs(own.components) do
+            counts[i] = #layer
+        end
+        assert.same({ 0, 1, 0, 2, 0 }, counts)
+        assert.equal("s", own.components[4][2].name)
     end)
 
     it("has a request block that checks as ps-go does", function()
         local fields = require "flowhost.schema.fields"
         local own = normal '{"request":{"type":"text","body":{"n":{"type":"string","max":null}}}}'
-        assert.is_nil(own.request.type)
+        assert.equal("text", own.request.type)
         local input = { body = { n = 5 } }
         assert.is_nil(fields.check(own.request, input, json))
         assert.equal("5", input.body.n)
@@ -311,8 +318,8 @@ describe("normalize", function()
         local before = json.encode(document)
         local own = rule_document.normalize(document)
         assert.equal(before, json.encode(document))
-        assert.equal("user", own.layers[1].components[1].outputName)
-        assert.same({ "xml", "text" }, { own.response.type, normal('{"response":{"type":"text"}}').response.type })
-        assert.equal("json", normal('{"response":{"type":"html"}}').response.type)
+        assert.equal("user", own.components[1][1].outputName)
+        assert.equal("xml", own.response.type)
+        assert.is_nil(normal('{"response":{"type":null,"body":null}}').response.type)
     end)
 end)
