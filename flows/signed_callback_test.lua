@@ -24,3 +24,6 @@ end)
 test.case("refuses another signature", function()
     test.equal(call(BODY, SIGNATURE:gsub("^.", "x")).status, 401)
 end)
+
+test.crash_at_each_step("signed_callback", { body = { order = 17 }, raw = BODY,
+    header = { ["x-time"] = AT, ["x-signature"] = SIGNATURE } })

@@ -131,6 +131,9 @@ function M.dispatch(flow_routes, request, method, path, body)
     local is_flow = flow_routes and (flow_routes.exact[path] or not loader.find_reserved(path))
     local routes = is_flow and flow_routes or own
     local route, found = match(routes, method, path)
+    if not route and routes == own and path:find "^/v1" and not M.guard(request, "viewer", method, path) then
+        return
+    end
     if not route and #found == 0 then
         return problem.send(request, 404, "NO_ROUTE", ("no route %s"):format(path))
     elseif not route then
