@@ -27,13 +27,22 @@ local function measure(fn)
 end
 
 local O = { encode = json.encode, is_array = json.is_array, array = json.array, null = json.null }
-local ROOT = { request = { body = { phone = "13800000000", age = 21, country = "DE" }, query = {}, header = {} },
-    user = { id = 9, name = "Bo" } }
+--- One of many, so that the JIT finds nothing that is always the same.
+local roots, turn = {}, 0
+for i = 1, 100 do
+    roots[i] = { request = { body = { phone = "1380000" .. i, age = 21 + i, country = "DE" }, query = {}, header = {} },
+        user = { id = i, name = "Bo" } }
+end
+
+local function next_root()
+    turn = turn % 100 + 1
+    return roots[turn]
+end
 
 local function new_condition(text)
     local run = assert(condition.compile(text))
     return function()
-        return run(ROOT)
+        return run(next_root())
     end
 end
 
@@ -46,7 +55,7 @@ local function new_template()
     end
     local make = template.compile(input, O)
     return function()
-        return make(ROOT)
+        return make(next_root())
     end
 end
 

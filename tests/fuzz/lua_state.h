@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* For fuzz targets of Lua modules: one state with the library inside the program and `json`, and a function of the
- * input text made from a Lua chunk. An error in it is a finding. */
+ * input text made from a Lua chunk. An error in it is a finding. libFuzzer is told which lines ran. */
 #pragma once
 
 #include "vm/embedded.h"
 #include "vm/json.h"
 
 #include <lauxlib.h>
+#include <luajit.h>
 #include <lualib.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -39,6 +40,19 @@ static void expect(lua_State *L, int rc)
     }
 }
 
+/* libFuzzer counts these beside its own; in a replay they are a table that nobody reads. */
+__attribute__((section("__libfuzzer_extra_counters"))) static uint8_t counters[1 << 14];
+
+static void on_line(lua_State *L, lua_Debug *ar)
+{
+    lua_getinfo(L, "S", ar);
+    size_t sum = (size_t)ar->currentline * 31;
+    for (const char *at = ar->short_src; *at; at++) {
+        sum = sum * 33 + (unsigned char)*at;
+    }
+    counters[sum % sizeof(counters)]++;
+}
+
 /* A state with the function that `chunk` returns on its stack. */
 static lua_State *open_state(const char *chunk)
 {
@@ -56,6 +70,8 @@ static lua_State *open_state(const char *chunk)
     expect(L, luaL_loadstring(L, chunk));
     fh_json_open(L);
     expect(L, lua_pcall(L, 1, 1, 0));
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF); /* compiled code calls no hooks */
+    lua_sethook(L, on_line, LUA_MASKLINE, 0);
     return L;
 }
 
