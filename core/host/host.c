@@ -209,6 +209,15 @@ static int check_shards(const struct fh_config *settings, struct fh_error *err)
                         MAX_SHARDS);
 }
 
+/* A host without data has no tokens: it is refused before anything is made. */
+static int check_new(const struct fh_config *settings, struct fh_error *err)
+{
+    const char *data = fh_config_text(settings, "data");
+    return access(data, F_OK) == 0
+               ? 0
+               : fh_listen_rule_check(fh_config_text(settings, "listen"), NULL, err);
+}
+
 static int open_store(flowhost *host, struct fh_error *err)
 {
     const char *data = fh_config_text(&host->settings, "data");
@@ -288,7 +297,7 @@ int flowhost_open(flowhost **out, const flowhost_config *config, flowhost_error 
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_USAGE, &err);
     }
-    if (open_store(host, &err) != 0 ||
+    if (check_new(&host->settings, &err) != 0 || open_store(host, &err) != 0 ||
         fh_listen_rule_check(fh_config_text(&host->settings, "listen"), host->store, &err) != 0 ||
         fh_secrets_open(&host->secrets, &host->settings, &err) != 0 ||
         fh_offload_open(&host->offload, &err) != 0 || open_shards(host, &err) != 0) {

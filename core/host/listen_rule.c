@@ -40,7 +40,7 @@ bool fh_listen_rule_has_accounts(struct fh_store *store)
 int fh_listen_rule_check(const char *address, struct fh_store *store, struct fh_error *err)
 {
     if (strcmp(address, "none") == 0 || is_loopback(address) ||
-        fh_listen_rule_has_accounts(store)) {
+        (store && fh_listen_rule_has_accounts(store))) {
         return 0;
     }
     return fh_error_set(err, FH_E_INVALID,

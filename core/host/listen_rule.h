@@ -12,5 +12,5 @@ struct fh_store;
 /* Whether the store has a token or a user. */
 bool fh_listen_rule_has_accounts(struct fh_store *store);
 
-/* `address` is the setting "listen". 0 or FH_E_INVALID with a sentence. */
+/* `address` is the setting "listen". 0 or FH_E_INVALID with a sentence. Without a store (NULL): as for one that is empty. */
 int fh_listen_rule_check(const char *address, struct fh_store *store, struct fh_error *err);

@@ -10,6 +10,7 @@ local documents = require "flowhost.api.documents"
 local events = require "flowhost.api.events"
 local flows = require "flowhost.api.flows"
 local links = require "flowhost.api.links"
+local openapi = require "flowhost.api.openapi"
 local problem = require "flowhost.api.problem"
 local psgo = require "flowhost.api.psgo"
 local rehearse = require "flowhost.api.rehearse"
@@ -47,6 +48,7 @@ end
 
 router.add("GET", "/healthz", healthz, { role = "none" })
 router.add("GET", "/readyz", readyz, { role = "none" })
+router.add("GET", "/v1/openapi.json", openapi.get)
 router.add("GET", "/v1/flows", flows.list)
 router.add("POST", "/v1/flows/{name+}/runs", start.handle_api, { role = "start" })
 router.add("GET", "/v1/flows/{name+}/versions", flows.versions)
@@ -108,6 +110,7 @@ psgo.add_routes(router)
 --- Serves the routes of this release from now on.
 function M.set_release(release)
     rule_route.set_flows(release.flows)
+    openapi.set_flows(release.flows)
     flow_routes = start.routes_of(release, router, rule_route.serve)
 end
 

@@ -95,17 +95,19 @@ local function name_captures(names, found)
     return captures
 end
 
-local own = M.new_table()
+local own, added = M.new_table(), {}
 
 --- Adds a route of the host itself.
 ---@param o { role: "none"|"viewer"|"operator"|"admin"|"start" }?
 function M.add(method, path, handler, o)
-    M.add_to(own, method, path, handler, o and o.role or (method == "GET" and "viewer" or "operator"))
+    local role = o and o.role or (method == "GET" and "viewer" or "operator")
+    added[#added + 1] = { method = method, path = path, role = role }
+    M.add_to(own, method, path, handler, role)
 end
 
---- All of them: list of { method, path pattern or path, role }.
+--- The host's own routes: { method, path as it was added, role }, in the order in which they were added.
 function M.own()
-    return own
+    return added
 end
 
 local function allow_of(tried)
@@ -131,6 +133,9 @@ function M.dispatch(flow_routes, request, method, path, body)
     local is_flow = flow_routes and (flow_routes.exact[path] or not loader.find_reserved(path))
     local routes = is_flow and flow_routes or own
     local route, found = match(routes, method, path)
+    if not route and routes == own and path:find "^/v1" and not M.guard(request, "viewer", method, path) then
+        return
+    end
     if not route and #found == 0 then
         return problem.send(request, 404, "NO_ROUTE", ("no route %s"):format(path))
     elseif not route then

@@ -160,7 +160,7 @@ function M.check(text, json)
     elseif type(given) ~= "table" or json.is_array(given) then
         return { { pointer = "", line = 1, message = "the rule must be a JSON object" } }
     end
-    return rule_document.find_problems(given, { is_array = json.is_array, null = json.null }), given
+    return (rule_document.find_problems(given, json)), given
 end
 
 --- A document of a rule's text; nil, { line, message, faults } when it cannot be used.

@@ -28,10 +28,15 @@ M.encode = json.join
 --- The same with the value itself.
 M.encode_value = json.list
 
+local is_redacting = false
+
 --- Entries pass this from now on; nil: there is nothing to redact.
 ---@param redact (fun(json: string): string)?
 function M.set_redact(redact)
-    M.encode, M.encode_value = json.join, json.list
+    if is_redacting and not redact then
+        M.encode, M.encode_value = json.join, json.list
+    end
+    is_redacting = redact ~= nil
     if redact then
         M.encode = function(...)
             return redact(json.join(...))

@@ -1,172 +1,206 @@
 -- SPDX-License-Identifier: MIT
--- What operators of ECMAScript 5.1 do to values (ECMA-262, sections 9 and 11): conversions, comparisons, sums. Pure.
+-- What JavaScript's operators do with decoded JSON (ECMAScript 5.1, chapters 9 and 11). Pure.
 --
--- Values: numbers (64-bit integers as cdata, too), strings, booleans, tables (arrays have a metatable or entries),
--- M.NULL, M.UNDEFINED.
+-- null is nil (who reads a value turns json.null into it), undefined is M.UNDEFINED; other tables are arrays and
+-- objects, equal only to themselves. Integers of 64 bits (cdata) compare exactly, where JavaScript would have rounded
+-- them; arithmetic rounds them to doubles.
 
-local number_text = require("flowhost.expr.template").number_text
+local value_module = require "flowhost.expr.value"
 
-local M = { NULL = {}, UNDEFINED = {} }
+local M = {}
 
-local NULL, UNDEFINED = M.NULL, M.UNDEFINED
+local concat, find, match, sub = table.concat, string.find, string.match, string.sub
+local floor, fmod = math.floor, math.fmod
+local number_text = value_module.number_text
+
+M.UNDEFINED = setmetatable({}, { __tostring = function() return "undefined" end, __metatable = false })
+local UNDEFINED = M.UNDEFINED
 local NAN = 0 / 0
 
---- "number", "string", "boolean", "null", "undefined" or "object".
-local function type_of(value)
-    if value == NULL then
-        return "null"
+function M.is_true(value)
+    local kind = type(value)
+    if kind == "boolean" then
+        return value
+    elseif kind == "number" then
+        return value ~= 0 and value == value
+    elseif kind == "string" then
+        return value ~= ""
+    elseif kind == "cdata" then
+        return value ~= 0
+    end
+    return value ~= nil and value ~= UNDEFINED
+end
+
+-- text -----------------------------------------------------------------------------------------------
+
+local to_text
+
+--- An array is its entries with commas between them, those of null and undefined empty.
+local function array_text(list)
+    local parts = {}
+    for i = 1, #list do
+        local entry = rawget(list, i)
+        local is_nothing = entry == nil or entry == UNDEFINED or type(entry) == "userdata"
+        parts[i] = is_nothing and "" or to_text(entry)
+    end
+    return concat(parts, ",")
+end
+
+function to_text(value)
+    local kind = type(value)
+    if kind == "string" then
+        return value
+    elseif kind == "number" or kind == "cdata" then
+        return number_text(value)
+    elseif kind ~= "table" then
+        return kind == "boolean" and tostring(value) or "null"
     elseif value == UNDEFINED then
         return "undefined"
     end
-    local kind = type(value)
-    return kind == "cdata" and "number" or kind == "table" and "object" or kind
+    return value_module.is_array(value) and array_text(value) or "[object Object]"
 end
 
-M.type_of = type_of
+M.to_text = to_text
 
-local to_string
+-- numbers --------------------------------------------------------------------------------------------
 
-local function object_text(value)
-    if getmetatable(value) == nil and #value == 0 then
-        return "[object Object]"
+local BASES = { b = 2, B = 2, o = 8, O = 8, x = 16, X = 16 }
+local WORDS = { [""] = 0, Infinity = math.huge, ["+Infinity"] = math.huge, ["-Infinity"] = -math.huge }
+
+--- Digits of a base, of any length: the nearest double.
+local function digits_of(base, digits)
+    local number = 0
+    for digit in digits:gmatch "." do
+        number = number * base + (tonumber(digit, base) or NAN)
     end
-    local parts = {}
-    for i = 1, #value do
-        local inner = value[i]
-        parts[i] = (type(inner) == "userdata" or inner == NULL) and "" or to_string(inner)
-    end
-    return table.concat(parts, ",")
+    return number
 end
 
-function to_string(value)
-    local kind = type_of(value)
-    if kind == "number" then
-        if value ~= value then
-            return "NaN"
-        elseif value == math.huge or value == -math.huge then
-            return value > 0 and "Infinity" or "-Infinity"
-        end
-        return number_text(value)
-    elseif kind == "object" then
-        return object_text(value)
-    elseif kind == "null" or kind == "undefined" then
-        return kind
+--- The number a text spells, white space around it aside; NaN for any other text.
+function M.parse_number(text)
+    local from = find(text, "%S")
+    local plain = from and sub(text, from, #match(text, "^.*%S")) or ""
+    local number = value_module.parse_decimal(plain)
+    if number then
+        return number
     end
-    return tostring(value)
+    local base, rest = match(plain, "^0([bBoOxX])(%x+)$")
+    return base and digits_of(BASES[base], rest) or WORDS[plain] or NAN
 end
 
-M.to_string = to_string
-
-local function text_to_number(text)
-    text = text:match "^%s*(.-)%s*$"
-    if text == "" then
-        return 0
-    elseif text:find "^[+-]?Infinity$" then
-        return text:sub(1, 1) == "-" and -math.huge or math.huge
-    elseif text:find "^0[xX]%x+$" or text:find "^[+-]?%d+%.?%d*[eE]?[+-]?%d*$"
-        or text:find "^[+-]?%.%d+[eE]?[+-]?%d*$" then
-        return tonumber((text:gsub("^%+", ""))) or NAN
-    end
-    return NAN
-end
-
-local NUMBERS = {
-    number = tonumber,
-    string = text_to_number,
-    boolean = function(value)
-        return value and 1 or 0
-    end,
-    null = function()
-        return 0
-    end,
-    undefined = function()
-        return NAN
-    end,
-    object = function(value)
-        return text_to_number(object_text(value))
-    end,
-}
-
+--- A double, or the int64 that the value is or spells.
 local function to_number(value)
-    if type(value) == "number" then
+    local kind = type(value)
+    if kind == "number" or kind == "cdata" then
         return value
+    elseif kind == "string" then
+        return M.parse_number(value)
+    elseif kind == "boolean" then
+        return value and 1 or 0
+    elseif kind == "table" then
+        return value == UNDEFINED and NAN or M.parse_number(to_text(value))
     end
-    return NUMBERS[type_of(value)](value)
+    return 0
 end
 
-M.to_number = to_number
-
-function M.is_truthy(value)
-    if value == true then
-        return true
-    elseif value == false or value == NULL or value == UNDEFINED or value == "" then
-        return false
-    elseif type(value) == "number" or type(value) == "cdata" then
-        return value ~= 0 and value == value
-    end
-    return true
+local function to_double(value)
+    return tonumber(to_number(value))
 end
 
+M.to_double = to_double
+
+-- comparing ------------------------------------------------------------------------------------------
+
+--- -1, 0, 1 of an int64 and a double, without rounding the integer; nil for NaN.
+local function order_of_wide(wide, double)
+    if double ~= double then
+        return nil
+    elseif double >= 2 ^ 63 or double < -2 ^ 63 then
+        return double > 0 and -1 or 1
+    end
+    local whole = 0LL + floor(double)
+    if wide == whole then
+        return double > floor(double) and -1 or 0
+    end
+    return wide < whole and -1 or 1
+end
+
+--- -1, 0, 1 of two numbers; nil when one is NaN.
+local function order_of_numbers(a, b)
+    local is_wide = type(a) == "cdata"
+    if is_wide ~= (type(b) == "cdata") then
+        if is_wide then
+            return order_of_wide(a, b)
+        end
+        local order = order_of_wide(b, a)
+        return order and -order
+    end
+    return a < b and -1 or a > b and 1 or a == b and 0 or nil
+end
+
+local function is_number(kind)
+    return kind == "number" or kind == "cdata"
+end
+
+local function is_nothing(value)
+    return value == nil or value == UNDEFINED
+end
+
+--- An array or object as the text that it is where a plain value is needed.
 local function to_primitive(value)
-    if type_of(value) == "object" then
-        return object_text(value)
-    end
-    return value
+    return type(value) == "table" and value ~= UNDEFINED and to_text(value) or value
 end
 
-function M.strict_equal(a, b)
-    local kind = type_of(a)
-    if kind ~= type_of(b) then
-        return false
+--- ===
+function M.is_same(a, b)
+    local kind_a, kind_b = type(a), type(b)
+    if kind_a == "cdata" or kind_b == "cdata" then
+        return is_number(kind_a) and is_number(kind_b) and order_of_numbers(a, b) == 0
     end
     return a == b
 end
 
-local NOTHING = { null = true, undefined = true }
-
-function M.loose_equal(a, b)
-    local kind, other = type_of(a), type_of(b)
-    if kind == other then
+--- ==
+function M.is_equal(a, b)
+    local kind_a, kind_b = type(a), type(b)
+    if kind_a == kind_b and kind_a ~= "table" then
         return a == b
-    elseif NOTHING[kind] or NOTHING[other] then
-        return (NOTHING[kind] and NOTHING[other]) or false
+    elseif is_nothing(a) or is_nothing(b) then
+        return is_nothing(a) and is_nothing(b)
+    elseif kind_a == "table" and kind_b == "table" then
+        return rawequal(a, b)
     end
     a, b = to_primitive(a), to_primitive(b)
     if type(a) == "string" and type(b) == "string" then
         return a == b
     end
-    return to_number(a) == to_number(b)
+    return order_of_numbers(to_number(a), to_number(b)) == 0
 end
 
---- Whether a < b; with `or_equal` a <= b.
-function M.is_less(a, b, or_equal)
+--- What <, <=, >, >= look at: -1, 0, 1; nil when the two have no order (NaN). Text goes by its bytes.
+function M.order(a, b)
     a, b = to_primitive(a), to_primitive(b)
-    if type(a) ~= "string" or type(b) ~= "string" then
-        a, b = to_number(a), to_number(b)
+    if type(a) == "string" and type(b) == "string" then
+        return a < b and -1 or a > b and 1 or 0
     end
-    if or_equal then
-        return a <= b
-    end
-    return a < b
+    return order_of_numbers(to_number(a), to_number(b))
 end
 
+-- arithmetic -----------------------------------------------------------------------------------------
+
+--- +: puts texts together when one side is text, an array or an object.
 function M.add(a, b)
     a, b = to_primitive(a), to_primitive(b)
     if type(a) == "string" or type(b) == "string" then
-        return to_string(a) .. to_string(b)
+        return to_text(a) .. to_text(b)
     end
-    return to_number(a) + to_number(b)
+    return to_double(a) + to_double(b)
 end
 
---- The remainder with the sign of the dividend.
+--- %: the remainder has the sign of the left side.
 function M.remainder(a, b)
-    a, b = to_number(a), to_number(b)
-    if b == 0 or a ~= a or b ~= b or a == math.huge or a == -math.huge then
-        return NAN
-    elseif b == math.huge or b == -math.huge then
-        return a
-    end
-    return math.fmod(a, b)
+    a, b = to_double(a), to_double(b)
+    return b == 0 and NAN or fmod(a, b)
 end
 
 return M

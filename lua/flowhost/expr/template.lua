@@ -1,220 +1,202 @@
 -- SPDX-License-Identifier: MIT
--- Templates: JSON values in whose strings {a.b.c} stands for what a path leads to. Pure. The syntax is ps-go's
--- (SEEDS 1.5), with interpolation.
+-- Templates of rules: JSON values in whose strings `{a.b.0}` stands for a value of the run. Pure.
 --
---   "{a.b}"        the value itself, its type kept; null where the path leads nowhere
---   "x {a.b} y"    as text in between: numbers by their shortest form, null as nothing, objects and arrays as JSON
---   path           one or more of A-Z a-z 0-9 _ and points; a number is also the index of an array, from 0
+--   "{user.id}"          exactly one reference: the value with its type; null when there is none
+--   "hi {user.name}!"    text around it: strings as they are, numbers by their shortest print, null and what is missing
+--                        as nothing, arrays and objects as JSON text
+--   "{}", "{a b}", "{"   no reference: stays as it is
 --
--- Objects and arrays are walked through, their values, not their keys. What is no reference stays as it is. A compiled
--- template makes new tables each time, but a referenced value is not copied.
+-- A reference is one or more of A-Z a-z 0-9 _ . between braces (path.lua). Arrays and objects are walked; their keys
+-- are no templates. Text that a reference brings in is not looked at again. What a compiled template gives is fresh
+-- each time: it shares no table with the template nor with the root, so a run may change it.
+
+local path = require "flowhost.expr.path"
+local value_module = require "flowhost.expr.value"
 
 local M = {}
 
-local REFERENCE = "{([%w_.]+)}"
+local concat = table.concat
+local copy = value_module.copy
 
-local function split(path)
-    local parts = {}
-    for part in path:gmatch "[^.]+" do
-        parts[#parts + 1] = part
+local REFERENCE = "{([A-Za-z0-9_.]+)}"
+local MAX_DEPTH = 512 -- the JSON codec allows no more
+
+--- The text and the references of a string in order: { text | false }, { path | false }; nil without a reference.
+local function split(text)
+    if not text:find(REFERENCE) then
+        return nil
     end
-    return parts
-end
-
---- A member by its name, or by its index from 0.
-local function member(holder, name)
-    local value = holder[name]
-    if value == nil then
-        local index = tonumber(name)
-        return index and holder[index + 1]
-    end
-    return value
-end
-
---- What the parts lead to; nil for nothing and for null.
-local function follow(root, parts)
-    local value = root
-    for i = 1, #parts do
-        if type(value) ~= "table" then
-            return nil
+    local texts, paths, at = {}, {}, 1
+    for before, reference, behind in text:gmatch("()" .. REFERENCE .. "()") do
+        if before > at then
+            texts[#texts + 1], paths[#paths + 1] = text:sub(at, before - 1), false
         end
-        value = member(value, parts[i])
+        texts[#texts + 1], paths[#paths + 1] = false, reference
+        at = behind
     end
-    if type(value) == "userdata" then
-        return nil -- JSON's null
+    if at <= #text then
+        texts[#texts + 1], paths[#paths + 1] = text:sub(at), false
     end
-    return value
+    return texts, paths
 end
 
---- What a path such as "a.b.c" leads to; nil for nothing and for null.
-function M.lookup(root, path)
-    return follow(root, split(path))
-end
-
---- A function of the root for the same.
-function M.compile_path(path)
-    local parts = split(path)
-    local first, second = parts[1], parts[2]
-    if #parts == 2 then -- most are
-        return function(root)
-            local holder = root[first]
-            if type(holder) ~= "table" then
-                return nil
-            end
-            local value = holder[second]
-            if value == nil then
-                return follow(holder, { second })
-            elseif type(value) == "userdata" then
-                return nil
-            end
-            return value
-        end
-    end
-    return function(root)
-        return follow(root, parts)
-    end
-end
-
---- A number's shortest text that reads back as the same.
-function M.number_text(number)
-    if type(number) == "cdata" then
-        return (tostring(number):gsub("U?LL$", ""))
-    elseif number == math.floor(number) and math.abs(number) < 1e15 then
-        return ("%d"):format(number)
-    end
-    for digits = 15, 17 do
-        local text = ("%." .. digits .. "g"):format(number)
-        if tonumber(text) == number then
-            return text
-        end
-    end
-    return tostring(number)
-end
-
-local function to_text(value, o)
+--- What a value is inside of text.
+local function to_text(value, reference, o)
     local kind = type(value)
-    if value == nil then
+    if kind == "string" then
+        return value
+    elseif value == nil or value == o.null then
         return ""
     elseif kind == "number" or kind == "cdata" then
-        return M.number_text(value)
-    elseif kind == "table" then
-        return o.encode(value) or ""
+        return value_module.number_text(value)
+    elseif kind == "boolean" then
+        return value and "true" or "false"
     end
-    return tostring(value)
+    local text, reason = o.encode(value)
+    return text or error({ code = "100001",
+        message = ("{%s} cannot be put into text: it %s"):format(reference, reason or "is no JSON") }, 0)
 end
 
---- Text with references in it.
-local function compile_text(text, o)
-    local pieces, getters, raw, at = {}, {}, {}, 1
-    for first, path, last in text:gmatch("()" .. REFERENCE .. "()") do
-        pieces[#pieces + 1] = text:sub(at, first - 1)
-        getters[#pieces] = M.compile_path(path)
-        raw[#pieces] = not o.escape or (o.raw_roots or {})[path:match "^[^.]*"]
-        at = last
+local function compile_whole(reference, o)
+    local get, null = path.getter(reference), o.null
+    return function(root)
+        local value = get(root)
+        if value == nil then
+            return null
+        end
+        return type(value) == "table" and copy(value) or value
     end
-    local rest = text:sub(at)
+end
+
+--- fun(root) -> text for one part of a string.
+local function compile_reference(reference, o)
+    local get = path.getter(reference)
+    local escape = not (o.raw_roots and o.raw_roots[path.root_of(reference)]) and o.escape
+    return function(root)
+        local text = to_text(get(root), reference, o)
+        return escape and escape(text) or text
+    end
+end
+
+local function compile_mixed(texts, paths, o)
+    local count, makers = #texts, {}
+    for i = 1, count do
+        makers[i] = paths[i] and compile_reference(paths[i], o)
+    end
     return function(root)
         local parts = {}
-        for i = 1, #pieces do
-            local value = to_text(getters[i](root), o)
-            parts[2 * i - 1] = pieces[i]
-            parts[2 * i] = raw[i] and value or o.escape(value)
+        for i = 1, count do
+            parts[i] = makers[i] and makers[i](root) or texts[i]
         end
-        parts[#parts + 1] = rest
-        return table.concat(parts)
-    end
-end
-
-local function constant(value)
-    return function()
-        return value
+        return concat(parts)
     end
 end
 
 local function compile_string(text, o)
-    local path = text:match("^" .. REFERENCE .. "$")
-    if path then
-        local get, null = M.compile_path(path), o.null
-        return function(root)
-            local value = get(root)
-            if value == nil then
-                return null
-            end
-            return value
-        end
-    elseif text:find(REFERENCE) then
-        return compile_text(text, o)
+    local texts, paths = split(text)
+    if not texts then
+        return nil
+    elseif #texts == 1 then
+        return compile_whole(paths[1], o)
     end
-    return constant(text)
+    return compile_mixed(texts, paths, o)
 end
 
-local compile
+local compile_value
 
-local function compile_array(value, o)
-    local makers, array = {}, o.array
-    for i = 1, #value do
-        makers[i] = compile(value[i], o)
+--- The makers of a table's changing entries and its constant ones, as lists beside their keys.
+local function compile_entries(value, o, depth)
+    local keys, makers, constant_keys, constants = {}, {}, {}, {}
+    for key, inner in next, value do
+        local make = compile_value(inner, o, depth)
+        if make then
+            keys[#keys + 1], makers[#makers + 1] = key, make
+        else
+            constant_keys[#constant_keys + 1], constants[#constants + 1] = key, inner
+        end
     end
+    return keys, makers, constant_keys, constants
+end
+
+local function compile_table(value, o, depth)
+    if depth >= MAX_DEPTH then
+        error("a template is deeper than " .. MAX_DEPTH .. " levels", 0)
+    end
+    local keys, makers, constant_keys, constants = compile_entries(value, o, depth + 1)
+    local count, constant_count = #keys, #constant_keys
+    local array = o.is_array(value) and o.array
     return function(root)
-        local made = {}
-        for i = 1, #makers do
-            made[i] = makers[i](root)
+        local own = {}
+        for i = 1, constant_count do
+            own[constant_keys[i]] = constants[i]
         end
-        return array(made)
+        for i = 1, count do
+            own[keys[i]] = makers[i](root)
+        end
+        return array and array(own) or own
     end
 end
 
-local function compile_object(value, o)
-    local names, makers = {}, {}
-    for name, inner in pairs(value) do
-        names[#names + 1] = name
-        makers[#names] = compile(inner, o)
-    end
-    return function(root)
-        local made = {}
-        for i = 1, #names do
-            made[names[i]] = makers[i](root)
-        end
-        return made
-    end
-end
-
-function compile(value, o)
+--- fun(root), or nil for a constant that can be shared.
+function compile_value(value, o, depth)
     if type(value) == "string" then
         return compile_string(value, o)
-    elseif type(value) ~= "table" then
-        return constant(value)
-    elseif o.is_array(value) then
-        return compile_array(value, o)
+    elseif type(value) == "table" then
+        return compile_table(value, o, depth)
     end
-    return compile_object(value, o)
 end
 
---- A function of the root that makes the value. `nil` makes nil.
----@param o { encode: (fun(value: table): string), is_array: (fun(value: table): boolean), array: (fun(list: table):
---- table), null: any, escape: (fun(text: string): string)?, raw_roots: table<string, boolean>? }  escape: for what is
---- put into other text, unless it comes from one of raw_roots
----@return fun(root: table): any
+---@class flowhost.TemplateOptions
+---@field encode fun(value: any): string? JSON text of a value
+---@field is_array fun(value: any): boolean
+---@field array fun(list: table): table marks a table as an array
+---@field null any what stands for null
+---@field escape? fun(text: string): string for what references bring into other text, such as a URL
+---@field raw_roots? table<string, boolean> but not for what comes from these
+
+--- Compiles a value with references in its strings.
+---@param value any
+---@param o flowhost.TemplateOptions
+---@return fun(root: any): any # raises { code, message } when a value has no text
 function M.compile(value, o)
-    return compile(value, o)
+    return compile_value(value, o, 0) or function()
+        return value
+    end
 end
 
-local function add_references(value, found, depth)
+--- The value at a path such as "user.id"; nil when there is none.
+M.lookup = path.lookup
+
+local function collect(value, found)
     if type(value) == "string" then
-        for path in value:gmatch(REFERENCE) do
-            found[path:match "^%.*([^.]*)"] = true
+        for reference in value:gmatch(REFERENCE) do
+            found[reference] = true
         end
-    elseif type(value) == "table" and depth < 200 then
-        for _, inner in pairs(value) do
-            add_references(inner, found, depth + 1)
+    elseif type(value) == "table" then
+        for _, inner in next, value do
+            collect(inner, found)
         end
     end
     return found
 end
 
---- The names that paths in a value begin with, as a set.
+--- All paths in a template, sorted, each once.
+function M.paths(value)
+    local list = {}
+    for reference in pairs(collect(value, {})) do
+        list[#list + 1] = reference
+    end
+    table.sort(list)
+    return list
+end
+
+--- The names that its references begin with, as a set.
 function M.references(value)
-    return add_references(value, {}, 1)
+    local roots = {}
+    for reference in pairs(collect(value, {})) do
+        roots[path.root_of(reference)] = true
+    end
+    return roots
 end
 
 return M
