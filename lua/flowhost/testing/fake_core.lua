@@ -104,11 +104,32 @@ function Call:header(name)
     end
 end
 
-local function bind_client(fake)
+--- The first secret of a request that does not exist.
+local function find_missing(o, secrets)
+    local names = { o.password_secret }
+    for _, header in ipairs(o.headers) do
+        names[#names + 1] = header[3]
+    end
+    for _, name in pairs(o.tls or {}) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        if not secrets[name] then
+            return name
+        end
+    end
+end
+
+local function bind_client(fake, secrets)
     return {
         start = function(o, token)
             if fake.refuse_call then
                 return nil, fake.refuse_call, "refused"
+            end
+            local missing = find_missing(o, secrets)
+            if missing then
+                return nil, "SECRET_MISSING", ("there is no secret '%s'"):format(missing)
             end
             local call = setmetatable({ token = token, is_open = true, at = #fake.store.log }, Call)
             for name, value in pairs(o) do
@@ -417,7 +438,7 @@ function M.new(o)
     fake.peers[fake.shard] = fake
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
-        client = bind_client(fake), keystore = bind_keystore(o.secrets or {}),
+        client = bind_client(fake, o.secrets or {}), keystore = bind_keystore(o.secrets or {}),
         access = bind_access(fake), crypto = bind_crypto(o.secrets or {}),
         native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
