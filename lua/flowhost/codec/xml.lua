@@ -164,7 +164,7 @@ local function escape(text)
 end
 
 local function is_name(name)
-    return type(name) == "string" and name:find "^[%a_\128-\255][%w_.:\128-\255-]*$" ~= nil and repair(name) == name
+    return type(name) == "string" and name:find "^[%a_:\128-\255][%w_.:\128-\255-]*$" ~= nil and repair(name) == name
 end
 
 local function number_text(value)

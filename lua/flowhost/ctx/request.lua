@@ -19,9 +19,13 @@ local UNSAFE = { POST = true, PUT = true, PATCH = true, DELETE = true }
 local SHARED = { retry = true, once = true }
 local MAX_INPUT = 16384 -- bytes of a body that is kept with the step
 
+local function is_w3c(trace_id)
+    return #trace_id == 32 and not trace_id:find "[^%x]"
+end
+
 --- A trace id that the caller gave in another form than W3C's is hashed into one.
 local function traceparent(trace_id)
-    if #trace_id ~= 32 or trace_id:find "[^%x]" then
+    if not is_w3c(trace_id) then
         trace_id = system.hex(system.sha256(trace_id):sub(1, 16))
     end
     return ("00-%s-%s-01"):format(trace_id:lower(), system.hex(system.random(8)))
@@ -32,8 +36,12 @@ local function sent_headers(call, run, path)
     if UNSAFE[call.method] and not call.has["idempotency-key"] then
         headers[#headers + 1] = { "Idempotency-Key", run.id .. "/" .. path }
     end
+    local trace_id = live.trace_id(run)
     if not call.has.traceparent then
-        headers[#headers + 1] = { "traceparent", traceparent(live.trace_id(run)) }
+        headers[#headers + 1] = { "traceparent", traceparent(trace_id) }
+    end
+    if not is_w3c(trace_id) and not call.has["trace-id"] then
+        headers[#headers + 1] = { "trace-id", trace_id } -- as it came: a hash would not be found again
     end
     return headers
 end

@@ -334,6 +334,23 @@ local function bind_keystore(secrets)
     }
 end
 
+--- The program's encryption, with the bytes of secrets in place of their handles.
+local function bind_crypto(secrets)
+    local bound = {}
+    for name, fn in pairs(parts.crypto) do
+        bound[name] = function(key, ...)
+            if type(key) == "table" then
+                key = secrets[key.secret]
+                if not key then
+                    return nil, "NOT_FOUND", "there is no such secret"
+                end
+            end
+            return fn(key, ...)
+        end
+    end
+    return bound
+end
+
 --- Passwords and tokens as they are: a spec can tell them apart.
 local function bind_access(fake)
     local function tell(token, text)
@@ -422,7 +439,7 @@ function M.new(o)
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
         client = bind_client(fake, o.secrets or {}), keystore = bind_keystore(o.secrets or {}),
-        access = bind_access(fake), crypto = parts.crypto,
+        access = bind_access(fake), crypto = bind_crypto(o.secrets or {}),
         native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,

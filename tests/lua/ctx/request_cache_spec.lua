@@ -96,7 +96,8 @@ describe("isCache of ctx.request", function()
         local different = {
             { url = "http://u" }, { url = "http://u?a=1" }, { url = "http://u", auth = { "u", "p" } },
             { url = "http://u", auth = { "u", "q" } }, { url = "http://u", as = "text" },
-            { url = "http://u", only = false }, { url = "http://u", timeout = 5 }, { url = "http://u", json = 1 }, { url = "http://u", json = 2 },
+            { url = "http://u", only = false }, { url = "http://u", timeout = 5 },
+            { url = "http://u", json = 1 }, { url = "http://u", json = 2 },
             { url = "http://u", raise = false },
         }
         for _ = 1, 2 do
