@@ -21,10 +21,6 @@ local M = {}
 
 local flow_routes
 
-local function is_api(path)
-    return path == "/v1" or path:sub(1, 4) == "/v1/"
-end
-
 --- The name in a Host header, without its port.
 local function is_loopback_name(host)
     local name = host:match "^(%[.*%])$" or host:match "^(%[.*%]):%d*$" or host:match "^([^:]*)$"
@@ -48,12 +44,14 @@ local function refuse_foreign(request)
     return false
 end
 
-local LINKS = "/v1/signals/" -- for callers from anywhere
+local function gate(request, route, _, _, _, proceed)
+    if route.role == "none" or not refuse_foreign(request) then
+        return proceed()
+    end
+end
 
 local function serve(request, method, path, body)
-    if not is_api(path) or path:sub(1, #LINKS) == LINKS or not refuse_foreign(request) then
-        router.dispatch(flow_routes, request, method, path, body)
-    end
+    router.dispatch(flow_routes, gate, request, method, path, body)
 end
 
 local function healthz(request)
@@ -71,8 +69,10 @@ local function readyz(request)
     request:respond(200, { "Content-Type", "text/plain" }, "ready\n")
 end
 
-router.add("GET", "/healthz", healthz)
-router.add("GET", "/readyz", readyz)
+local ANYBODY = { role = "none" }
+
+router.add("GET", "/healthz", healthz, ANYBODY)
+router.add("GET", "/readyz", readyz, ANYBODY)
 router.add("GET", "/v1/flows", flows.list)
 router.add("POST", "/v1/flows/{name+}/runs", start.handle_api)
 router.add("GET", "/v1/flows/{name+}/versions", flows.versions)
@@ -98,8 +98,8 @@ router.add("GET", "/v1/runs/{id}/export", bundle.export)
 router.add("POST", "/v1/runs/import", bundle.import)
 router.add("POST", "/v1/releases/check", rehearse.check)
 router.add("GET", "/v1/audit", run_actions.audit)
-router.add("GET", "/v1/signals/{token}", links.show)
-router.add("POST", "/v1/signals/{token}", links.use)
+router.add("GET", "/v1/signals/{token}", links.show, ANYBODY)
+router.add("POST", "/v1/signals/{token}", links.use, ANYBODY)
 
 --- Serves the routes of this release from now on.
 function M.set_release(release)
