@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "crypto/hash.h"
+#include "host/access.h"
 #include "host/command.h"
 #include "host/config.h"
 #include "host/files.h"
@@ -15,6 +16,7 @@
 #include "host/shard.h"
 #include "host/temp_folder.h"
 #include "http/http.h"
+#include "loop/offload.h"
 #include "store/store.h"
 #include "vm/native.h"
 
@@ -22,7 +24,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_SHARDS = 64, DRAIN_STEP_MS = 20 };
+enum { MAX_SHARDS = 64, DRAIN_STEP_MS = 20, MAX_PASSWORDS = 64 };
 
 struct component {
     struct fh_native native;
@@ -37,6 +39,7 @@ struct flowhost_config {
 struct flowhost {
     struct fh_config settings;
     struct fh_store *store;
+    struct fh_offload *offload;
     struct fh_shard *shards;
     struct fh_vm **vms;
     unsigned shard_count;
@@ -44,6 +47,8 @@ struct flowhost {
     struct fh_reload reload;
     char temp_folder[FH_TEMP_FOLDER_BYTES];
     bool is_loaded;
+    bool has_access; /* at the start: a user or a token */
+    bool has_note;
     _Atomic int stops;
 };
 
@@ -192,24 +197,6 @@ static void set_log(const struct fh_config *settings)
     fh_log_set((enum fh_log_level)level, is_json ? FH_LOG_JSON : FH_LOG_TEXT);
 }
 
-static bool is_loopback(const char *address)
-{
-    size_t digits = strspn(address, "0123456789.");
-    return (strncmp(address, "127.", 4) == 0 && (address[digits] == ':' || !address[digits])) ||
-           strncmp(address, "[::1]", 5) == 0 || strncmp(address, "localhost:", 10) == 0;
-}
-
-static int check_listen(const char *address, struct fh_error *err)
-{
-    if (strcmp(address, "none") == 0 || is_loopback(address)) {
-        return 0;
-    }
-    return fh_error_set(err, FH_E_INVALID,
-                        "refusing to listen on %s: there is no token yet, so everybody who can "
-                        "reach it would be admin; listen on 127.0.0.1 behind a proxy",
-                        address);
-}
-
 static int check_shards(const struct fh_config *settings, struct fh_error *err)
 {
     const char *count = fh_config_text(settings, "shards");
@@ -220,22 +207,39 @@ static int check_shards(const struct fh_config *settings, struct fh_error *err)
                         MAX_SHARDS);
 }
 
+static const char *data_folder(const flowhost *host)
+{
+    return host->temp_folder[0] ? host->temp_folder : fh_config_text(&host->settings, "data");
+}
+
 static int open_store(flowhost *host, struct fh_error *err)
 {
-    const char *data = fh_config_text(&host->settings, "data");
-    if (strcmp(data, "temp") == 0) {
+    if (strcmp(fh_config_text(&host->settings, "data"), "temp") == 0) {
         int rc = fh_temp_folder_make(host->temp_folder, err);
         if (rc != 0) {
             host->temp_folder[0] = '\0';
             return rc;
         }
-        data = host->temp_folder;
     }
     struct fh_store_config config = {
-        .path = data,
+        .path = data_folder(host),
         .map_bytes = fh_config_number(&host->settings, "map_size"),
     };
     return fh_store_open(&host->store, &config, err);
+}
+
+/* The store tells whether its address may be listened to. */
+static int open_access(flowhost *host, struct fh_error *err)
+{
+    int rc = fh_access_look(host->store, &host->has_access, err);
+    if (rc == 0) {
+        rc = fh_access_check_listen(fh_config_text(&host->settings, "listen"), host->has_access,
+                                    err);
+    }
+    if (rc == 0 && fh_access_make_token(&host->settings) != 0) {
+        rc = fh_error_set(err, FH_E_NO_MEMORY, "out of memory");
+    }
+    return rc == 0 ? fh_offload_open(&host->offload, MAX_PASSWORDS, err) : rc;
 }
 
 static unsigned count_shards(const struct fh_config *settings)
@@ -262,6 +266,7 @@ static int open_shards(flowhost *host, struct fh_error *err)
         struct fh_vm_context context = {
             .clock = &fh_clock_system,
             .store = host->store,
+            .offload = host->offload,
             .peers = host->vms,
             .shard = i,
             .shards = count,
@@ -294,8 +299,8 @@ int flowhost_open(flowhost **out, const flowhost_config *config, flowhost_error 
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_USAGE, &err);
     }
-    if (check_listen(fh_config_text(&host->settings, "listen"), &err) != 0 ||
-        open_store(host, &err) != 0 || open_shards(host, &err) != 0) {
+    if (open_store(host, &err) != 0 || open_access(host, &err) != 0 ||
+        open_shards(host, &err) != 0) {
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_START, &err);
     }
@@ -420,7 +425,11 @@ static int listen_all(flowhost *host, struct fh_error *err)
     }
     fh_log(FH_LOG_INFO, "listening on %s with %u shard%s", known, host->shard_count,
            host->shard_count == 1 ? "" : "s");
-    fh_log(FH_LOG_WARN, "there are no tokens: every caller on this machine is admin");
+    if (!host->has_access) {
+        fh_log(FH_LOG_WARN, "there are no tokens: every caller on this machine is admin");
+    }
+    fh_access_write_note(data_folder(host), known, fh_config_text(&host->settings, "owner_token"));
+    host->has_note = true;
     return 0;
 }
 
@@ -565,6 +574,10 @@ void flowhost_close(flowhost *host)
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_stop(&host->shards[i]);
     }
+    if (host->has_note) {
+        fh_access_remove_note(data_folder(host));
+    }
+    fh_offload_close(host->offload);
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_close_outside(&host->shards[i]);
     }

@@ -4,7 +4,8 @@
  *   event "http"(request, method, path, body)
  *   request:headers() -> { lower-case name = value }     repeated ones joined by ", "
  *   request:query() -> { name = value }                  the last one wins
- *   request:is_loopback() -> boolean
+ *   request:is_loopback() -> boolean                     request:is_local() -> boolean: from within the process
+ *   request:address() -> text                            of the caller, without a port; "" from within the process
  *   request:respond(status, headers, body)               headers: { name, value, name, value, ... }
  *
  *   request:stream(status, headers, token) -> stream     answers bit by bit; token (or nil) is for the event "gone"
@@ -170,6 +171,19 @@ static int request_is_loopback(lua_State *L)
     return 1;
 }
 
+static int request_is_local(lua_State *L)
+{
+    lua_pushboolean(L, check_box(L)->local != NULL);
+    return 1;
+}
+
+static int request_address(lua_State *L)
+{
+    const struct box *box = check_box(L);
+    lua_pushstring(L, box->http ? fh_http_request_address(box->http) : "");
+    return 1;
+}
+
 /* The slices last as long as the table at `index`, which may be nil. */
 static size_t read_headers(lua_State *L, int index, struct fh_http_header headers[MAX_HEADERS])
 {
@@ -296,6 +310,8 @@ void fh_bind_http_open(lua_State *L)
     static const luaL_Reg methods[] = {{"headers", request_headers},
                                        {"query", request_query},
                                        {"is_loopback", request_is_loopback},
+                                       {"is_local", request_is_local},
+                                       {"address", request_address},
                                        {"respond", request_respond},
                                        {"stream", request_stream},
                                        {"__gc", request_gc},

@@ -215,7 +215,7 @@ static int open_core(lua_State *L)
         {"client", fh_bind_client_open},   {"timer", fh_bind_timer_open},
         {"system", fh_bind_system_open},   {"shard", fh_bind_shard_open},
         {"native", fh_bind_native_open},   {"flow", fh_bind_flow_open},
-        {"command", fh_bind_command_open},
+        {"command", fh_bind_command_open}, {"access", fh_bind_access_open},
     };
     lua_newtable(L);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Who may call, as far as it is decided before Lua runs: the listen rule, and the note by which commands of who owns the
+ * data folder reach the host that has it open.
+ *
+ * The note is DATA/API, mode 0600, { "url", "token" }: the token is made anew at each start, lives in memory only, and
+ * is admin. Who can read the folder could change the store anyway. */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+struct fh_config;
+struct fh_store;
+
+/* Whether there is a user or a token. */
+int fh_access_look(struct fh_store *store, bool *has_any, struct fh_error *err);
+
+/* Without a user or token only this machine may be listened to. */
+int fh_access_check_listen(const char *address, bool has_any, struct fh_error *err);
+
+/* Puts setting "owner_token". */
+int fh_access_make_token(struct fh_config *settings);
+
+/* `address` is where the host listens. A failure is logged: only commands with --data miss it. */
+void fh_access_write_note(const char *folder, const char *address, const char *token);
+void fh_access_remove_note(const char *folder);
