@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- /v1/flows: what is served, and what could not be; versions of a flow and which of them new runs take.
 
+local access = require "flowhost.api.access"
 local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
@@ -146,6 +147,7 @@ end
 -- changes -------------------------------------------------------------------------------------------------------------
 
 local function change(request, name, action, o)
+    o.actor = access.actor(request)
     override_module.change(name, action, o, function(result)
         if result.status then
             return problem.send(request, result.status, result.code, result.detail)

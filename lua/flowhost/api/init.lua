@@ -1,6 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- The host's own routes, one line each, and the handler of every request.
 
+local access = require "flowhost.api.access"
+local accounts = require "flowhost.api.accounts"
+local apps = require "flowhost.api.apps"
 local bundle = require "flowhost.api.bundle"
 local core = require "flowhost.core"
 local diff = require "flowhost.api.diff"
@@ -12,6 +15,7 @@ local rehearse = require "flowhost.api.rehearse"
 local router = require "flowhost.api.router"
 local run_actions = require "flowhost.api.run_actions"
 local runs = require "flowhost.api.runs"
+local session = require "flowhost.api.session"
 local start = require "flowhost.api.start"
 local why = require "flowhost.api.why"
 
@@ -21,37 +25,8 @@ local M = {}
 
 local flow_routes
 
---- The name in a Host header, without its port.
-local function is_loopback_name(host)
-    local name = host:match "^(%[.*%])$" or host:match "^(%[.*%]):%d*$" or host:match "^([^:]*)$"
-        or host:match "^([^:]*):%d*$" or ""
-    return name == "localhost" or name == "[::1]" or name:find "^127%.[%d.]*%d$" ~= nil
-end
-
---- Callers of this machine are admin, and so would be any web page in a browser on it: one of another origin, or one
---- whose name was made to point here, is refused. true when it was.
-local function refuse_foreign(request)
-    local headers = request:headers()
-    local host, origin = headers.host and headers.host:lower(), headers.origin and headers.origin:lower()
-    if host and not is_loopback_name(host) then
-        problem.send(request, 403, "FOREIGN_HOST",
-            "the Host header must name this machine: localhost, 127.0.0.1 or [::1]")
-        return true
-    elseif origin and not (host and (origin == "http://" .. host or origin == "https://" .. host)) then
-        problem.send(request, 403, "FOREIGN_ORIGIN", "a page of another origin may not call the API")
-        return true
-    end
-    return false
-end
-
-local function gate(request, route, _, _, _, proceed)
-    if route.role == "none" or not refuse_foreign(request) then
-        return proceed()
-    end
-end
-
 local function serve(request, method, path, body)
-    router.dispatch(flow_routes, gate, request, method, path, body)
+    router.dispatch(flow_routes, access.gate, request, method, path, body)
 end
 
 local function healthz(request)
@@ -69,25 +44,26 @@ local function readyz(request)
     request:respond(200, { "Content-Type", "text/plain" }, "ready\n")
 end
 
-local ANYBODY = { role = "none" }
+local ANYBODY, ADMIN = { role = "none" }, { role = "admin" }
+local OWN_RUNS, STARTS = { for_apps = "run" }, { for_apps = "start" }
 
 router.add("GET", "/healthz", healthz, ANYBODY)
 router.add("GET", "/readyz", readyz, ANYBODY)
 router.add("GET", "/v1/flows", flows.list)
-router.add("POST", "/v1/flows/{name+}/runs", start.handle_api)
+router.add("POST", "/v1/flows/{name+}/runs", start.handle_api, STARTS)
 router.add("GET", "/v1/flows/{name+}/versions", flows.versions)
 router.add("POST", "/v1/flows/{name+}/disable", flows.disable)
 router.add("POST", "/v1/flows/{name+}/enable", flows.enable)
 router.add("POST", "/v1/flows/{name+}/activate", flows.activate)
 router.add("GET", "/v1/flows/{name+}", flows.get)
 router.add("GET", "/v1/runs", runs.list)
-router.add("GET", "/v1/runs/{id}", runs.get)
-router.add("GET", "/v1/runs/{id}/steps", runs.steps)
+router.add("GET", "/v1/runs/{id}", runs.get, OWN_RUNS)
+router.add("GET", "/v1/runs/{id}/steps", runs.steps, OWN_RUNS)
 router.add("GET", "/v1/runs/{id}/journal", runs.journal)
-router.add("GET", "/v1/runs/{id}/events", events.get)
+router.add("GET", "/v1/runs/{id}/events", events.get, OWN_RUNS)
 router.add("GET", "/v1/runs/{id}/why", why.get)
 router.add("GET", "/v1/runs/{id}/replay", rehearse.replay)
-router.add("POST", "/v1/runs/{id}/signal/{name}", run_actions.signal)
+router.add("POST", "/v1/runs/{id}/signal/{name}", run_actions.signal, OWN_RUNS)
 router.add("POST", "/v1/runs/{id}/recover", run_actions.recover)
 router.add("POST", "/v1/runs/{id}/cancel", run_actions.cancel)
 router.add("POST", "/v1/runs/{id}/fork", run_actions.fork)
@@ -100,6 +76,23 @@ router.add("POST", "/v1/releases/check", rehearse.check)
 router.add("GET", "/v1/audit", run_actions.audit)
 router.add("GET", "/v1/signals/{token}", links.show, ANYBODY)
 router.add("POST", "/v1/signals/{token}", links.use, ANYBODY)
+
+router.add("POST", "/v1/session", session.login, { role = "open" })
+router.add("DELETE", "/v1/session", session.logout, { role = "viewer" })
+router.add("GET", "/v1/me", session.me, { for_apps = "any" })
+router.add("GET", "/v1/users", accounts.list_users, ADMIN)
+router.add("POST", "/v1/users", accounts.add_user, ADMIN)
+router.add("PATCH", "/v1/users/{name}", accounts.change_user, ADMIN)
+router.add("DELETE", "/v1/users/{name}", accounts.remove_user, ADMIN)
+router.add("GET", "/v1/tokens", accounts.list_tokens, ADMIN)
+router.add("POST", "/v1/tokens", accounts.add_token, ADMIN)
+router.add("DELETE", "/v1/tokens/{id}", accounts.remove_token, ADMIN)
+router.add("GET", "/v1/apps", apps.list)
+router.add("POST", "/v1/apps", apps.add)
+router.add("GET", "/v1/apps/{name}", apps.get)
+router.add("PATCH", "/v1/apps/{name}", apps.change)
+router.add("DELETE", "/v1/apps/{name}", apps.remove)
+router.add("POST", "/v1/apps/{name}/token", apps.rotate)
 
 --- Serves the routes of this release from now on.
 function M.set_release(release)

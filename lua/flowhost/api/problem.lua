@@ -10,7 +10,8 @@ local M = {
 }
 
 local TITLES = {
-    [400] = "Bad Request", [403] = "Forbidden", [404] = "Not Found", [405] = "Method Not Allowed", [409] = "Conflict",
+    [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden", [404] = "Not Found",
+    [405] = "Method Not Allowed", [409] = "Conflict",
     [410] = "Gone",
     [413] = "Payload Too Large", [422] = "Unprocessable Content", [429] = "Too Many Requests",
     [500] = "Internal Server Error",

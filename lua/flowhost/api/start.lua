@@ -4,6 +4,7 @@
 --   own route: input is { query, body, header, path, method, params }; the answer is the run's output (or ctx.response)
 --   API:       input is the body; Idempotency-Key joins; Prefer: respond-async gives 202, wait=N gives it after N s
 
+local access = require "flowhost.api.access"
 local core = require "flowhost.core"
 local admission = require "flowhost.engine.admission"
 local caller_module = require "flowhost.api.caller"
@@ -157,7 +158,7 @@ end
 
 local function start(flow, input, trace_id, caller, is_queued)
     local run = run_module.start {
-        flow = flow, input = input, trace_id = trace_id, is_queued = is_queued,
+        flow = flow, input = input, trace_id = trace_id, is_queued = is_queued, tags = caller.tags,
         is_written = caller.is_async or caller.wait_s ~= nil,
         waiter = function(run, answer)
             caller_module.answer(caller, run, answer)
@@ -185,6 +186,7 @@ function M.handle_api(request, captures, _, _, body)
     end
     local headers = request:headers()
     local caller = caller_module.new(request, flow, headers)
+    caller.tags = access.tags(request)
     local trace_id = trace_id_of(headers)
     local name = headers["idempotency-key"]
     local is_queued = admit(request, caller.is_async)

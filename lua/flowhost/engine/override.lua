@@ -189,10 +189,11 @@ end)
 --- detail } when it was refused.
 ---@param name string
 ---@param action "disable"|"enable"|"activate"
----@param o { release: string?, version: string?, weight: integer? }  of activate: one of release ("newest", a hash or
---- the beginning of one) and version; weight: as a canary for so many percent of new runs
+---@param o { release: string?, version: string?, weight: integer?, actor: string? }  of activate: one of release
+--- ("newest", a hash or the beginning of one) and version; weight: as a canary for so many percent of new runs
 function M.change(name, action, o, reply)
-    local arguments = { name = name, action = action, release = o.release, version = o.version, weight = o.weight }
+    local arguments = { name = name, action = action, release = o.release, version = o.version, weight = o.weight,
+        actor = o.actor }
     remote.call(0, "override", arguments, reply)
 end
 

@@ -160,8 +160,16 @@ function Request:query()
     return self.given_query
 end
 
-function Request.is_loopback()
-    return true
+function Request:is_loopback()
+    return self.given_address:find "^127%." ~= nil
+end
+
+function Request.is_local()
+    return false
+end
+
+function Request:address()
+    return self.given_address
 end
 
 --- { name, value, ... } by lower-case name.
@@ -243,14 +251,15 @@ function Request:json()
 end
 
 --- Hands a request to the engine.
----@param o { headers: table?, query: table?, body: string|table? }?
+---@param o { headers: table?, query: table?, body: string|table?, address: string? }?
 function M:request(method, path, o)
     o = o or {}
     local body = o.body or ""
     if type(body) == "table" then
         body = json.encode(body)
     end
-    local request = setmetatable({ fake = self, given_headers = o.headers or {}, given_query = o.query or {} }, Request)
+    local request = setmetatable({ fake = self, given_headers = o.headers or {}, given_query = o.query or {},
+        given_address = o.address or "127.0.0.1" }, Request)
     self:emit("http", request, method, path, body)
     return request
 end
@@ -282,6 +291,25 @@ local function bind_native(fake)
             if code or text then
                 done(code, text)
             end
+        end,
+    }
+end
+
+--- Passwords: the "hash" says what it is of; the outcome comes by mail, as from the worker.
+local function bind_access(fake)
+    local function tell(token, outcome)
+        if fake.is_worker_busy then
+            return nil, "TOO_LARGE", "busy"
+        end
+        fake.mail[#fake.mail + 1] = { "password", token, nil, outcome }
+        return true
+    end
+    return {
+        hash_password = function(password, token)
+            return tell(token, "hash of " .. password)
+        end,
+        verify_password = function(hash, password, token)
+            return tell(token, hash == "hash of " .. password)
         end,
     }
 end
@@ -345,6 +373,7 @@ function M.new(o)
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
         client = bind_client(fake), native = bind_native(fake), shard = bind_shard(fake), http = {},
+        access = bind_access(fake),
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
             on_fault = function(name)

@@ -1,0 +1,251 @@
+-- SPDX-License-Identifier: MIT
+-- The gate before every route of the host itself: who calls, and may he? (Routes of flows are not asked.)
+--
+--   from within the process                        admin
+--   Authorization: Bearer fh_...                   the token's role, from any Host and Origin
+--   cookie flowhost_session, of the own origin     the role of the user who logged in
+--   no users and no tokens yet, of this machine    admin, unless a page of another origin sends it
+--
+-- 401 UNAUTHORIZED: nobody we know, and later and later when an address keeps trying; 403 FORBIDDEN: his role is too
+-- low, which goes into the audit when he would have changed something.
+
+local access = require "flowhost.engine.access"
+local app_rate = require "flowhost.engine.app_rate"
+local core = require "flowhost.core"
+local limit = require "flowhost.engine.access_limit"
+local problem = require "flowhost.api.problem"
+local rows = require "flowhost.engine.rows"
+local token = require "flowhost.engine.token"
+
+local store, system, timer = core.store, core.system, core.timer
+
+local M = {
+    public_url = nil, -- pages of this origin are ours, too
+    COOKIE = "flowhost_session",
+}
+
+local callers = setmetatable({}, { __mode = "k" }) -- request -> { name, role, app, secret }
+local NOBODY = { name = "nobody" }
+local LOCAL = { name = "admin", role = "admin" }
+
+--- Who sent a request that the gate let through: { name, role, kind, app }.
+function M.caller(request)
+    return callers[request] or NOBODY
+end
+
+--- His name for audit entries.
+function M.actor(request)
+    return M.caller(request).name
+end
+
+--- Tags of the runs he starts; nil for none.
+function M.tags(request)
+    local app = M.caller(request).app
+    return app and { app = app } or nil
+end
+
+-- pages of others -----------------------------------------------------------------------------------
+
+--- The name in a Host header, without its port.
+local function is_loopback_name(host)
+    local name = host:match "^(%[.*%])$" or host:match "^(%[.*%]):%d*$" or host:match "^([^:]*)$"
+        or host:match "^([^:]*):%d*$" or ""
+    return name == "localhost" or name == "[::1]" or name:find "^127%.[%d.]*%d$" ~= nil
+end
+
+local function is_own_origin(headers)
+    local host, origin = headers.host and headers.host:lower(), headers.origin and headers.origin:lower()
+    return not origin or (M.public_url and origin == M.public_url:lower():match "^%w+://[^/]+")
+        or (host ~= nil and (origin == "http://" .. host or origin == "https://" .. host))
+end
+
+--- Callers of this machine are admin while there is no user, and so would be any web page in a browser on it: one of
+--- another origin, or one whose name was made to point here, is refused. true when it was.
+local function refuse_foreign(request, headers)
+    local host = headers.host and headers.host:lower()
+    if access.is_open() and host and not is_loopback_name(host) then
+        problem.send(request, 403, "FOREIGN_HOST",
+            "the Host header must name this machine: localhost, 127.0.0.1 or [::1]")
+        return true
+    elseif not is_own_origin(headers) then
+        problem.send(request, 403, "FOREIGN_ORIGIN", "a page of another origin may not call the API")
+        return true
+    end
+    return false
+end
+
+-- who -----------------------------------------------------------------------------------------------
+
+--- The secret of the session, out of the Cookie header.
+local function cookie_of(headers)
+    for name, value in (headers.cookie or ""):gmatch "([^=;%s]+)=([^;%s]*)" do
+        if name == M.COOKIE then
+            return value
+        end
+    end
+end
+
+local function named(row, secret)
+    local prefix = row.kind == "token" and "token:" or row.kind == "app" and "app:" or ""
+    return { name = prefix .. row.name, role = row.role, kind = row.kind, app = row.app, user = row.user,
+        secret = secret }
+end
+
+--- The caller; nil and whether a secret was given that is none.
+local function identify(request, headers)
+    if request:is_local() then
+        return LOCAL
+    end
+    local bearer = (headers.authorization or ""):match "^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+)%s*$"
+    local row = bearer and access.find(bearer)
+    if row and row.kind ~= "session" then
+        return named(row, bearer)
+    end
+    local cookie = cookie_of(headers)
+    row = cookie and access.find(cookie)
+    if row and row.kind == "session" then
+        return named(row, cookie)
+    end
+    return nil, bearer ~= nil or cookie ~= nil
+end
+
+--- As the proxy of this machine says, else as the connection does.
+function M.address(request)
+    local address = request:address()
+    local forwarded = request:is_loopback() and request:headers()["x-forwarded-for"]
+    return forwarded and forwarded:match "([%x.:]+)%s*$" or address
+end
+
+-- refusals ------------------------------------------------------------------------------------------
+
+local SLOW_AFTER, HELD_MAX, HOUR_MS = 10, 200, 3600 * 1000
+local failures = limit.new { threshold = SLOW_AFTER, base_ms = 100, max_ms = 3000, forget_ms = HOUR_MS,
+    max_keys = 4096 }
+local held = 0 -- answers that wait
+local CHALLENGE = { "WWW-Authenticate", 'Bearer realm="flowhost"' }
+
+local function send_unauthorized(request)
+    local detail = "who are you? send a token as Authorization: Bearer (flowhost token create makes one), or log in"
+    if access.is_open() then
+        detail = "there is no token yet: make one on the host's machine (flowhost token create)"
+    end
+    problem.send(request, 401, "UNAUTHORIZED", detail, { headers = { CHALLENGE[1], CHALLENGE[2] } })
+end
+
+--- Answers at once, or later when the address has sent many secrets that are none.
+local function refuse_secret(request)
+    local address, now = M.address(request), timer.now_ms()
+    failures:fail(address, now)
+    local wait = failures:wait_ms(address, now)
+    if failures.total % 100 == 1 then
+        system.log("warn", "a token or session that is none", { "address", address, "failures",
+            tostring(failures.total) })
+    end
+    if wait == 0 then
+        return send_unauthorized(request)
+    elseif held >= HELD_MAX then
+        return problem.send(request, 429, "TOO_MANY_ATTEMPTS", "too many tokens that are none",
+            { headers = { "Retry-After", "3" } })
+    end
+    held = held + 1
+    timer.start(wait, token.new(function()
+        held = held - 1
+        send_unauthorized(request)
+    end))
+end
+
+--- Refused changes in the audit, at most ten a second and shard.
+local second, noted = 0, 0
+
+local function note_refusal(caller, method, path, role)
+    local now = math.floor(timer.now_ms() / 1000)
+    if now ~= second then
+        second, noted = now, 0
+    end
+    noted = noted + 1
+    if noted <= 10 then
+        access.note(store.batch(), { actor = caller.name, action = "refused",
+            after = { method = method, path = path:sub(1, 200), role = caller.role, needs = role } })
+    end
+end
+
+local function refuse_role(request, caller, method, path, role)
+    if method ~= "GET" and method ~= "HEAD" then
+        note_refusal(caller, method, path, role)
+    end
+    problem.send(request, 403, "FORBIDDEN", ("this needs the role %s, %s has %s"):format(role, caller.name,
+        caller.role))
+end
+
+--- 403 for another reason than the role.
+function M.forbid(request, method, path, detail)
+    if method ~= "GET" and method ~= "HEAD" then
+        note_refusal(M.caller(request), method, path, "another")
+    end
+    problem.send(request, 403, "FORBIDDEN", detail)
+end
+
+-- apps ----------------------------------------------------------------------------------------------
+
+local function is_own_run(app, id)
+    local bytes = id and system.id_bytes(id)
+    local row = bytes and rows.read(bytes)
+    return row and row.tags and row.tags.app == app
+end
+
+local function take_start(request, app, proceed)
+    app_rate.take(app, function(wait_ms)
+        if wait_ms > 0 then
+            return problem.send(request, 429, "RATE_LIMITED",
+                ("app '%s' may start %g runs a second (burst %g)"):format(app.name, app.eps, 2 * app.eps),
+                { headers = { "Retry-After", tostring(math.ceil(wait_ms / 1000)) } })
+        end
+        proceed()
+    end)
+end
+
+--- What a token of an app may do: start runs at its rate, and see what became of them.
+local function gate_app(request, route, captures, method, path, proceed)
+    local caller = M.caller(request)
+    local app = access.apps[caller.app]
+    if not app or app.checked ~= "accepted" then
+        return M.forbid(request, method, path, ("app '%s' is %s"):format(caller.app, app and app.checked or "gone"))
+    elseif route.for_apps == "start" then
+        return take_start(request, app, proceed)
+    elseif route.for_apps == "any" or (route.for_apps == "run" and is_own_run(caller.app, captures.id)) then
+        return proceed()
+    end
+    return M.forbid(request, method, path, "the token of an app may start runs and look at those it has started")
+end
+
+-- the gate ------------------------------------------------------------------------------------------
+
+--- Calls proceed, now or later, or answers. `route.role` as in router.lua.
+function M.gate(request, route, captures, method, path, proceed)
+    if route.role == "none" then
+        return proceed()
+    end
+    local headers = request:headers()
+    local caller, is_wrong = identify(request, headers)
+    local is_by_bearer = caller and caller.kind ~= "session"
+    if not is_by_bearer and refuse_foreign(request, headers) then
+        return
+    elseif not caller and access.is_open() and request:is_loopback() then
+        caller = LOCAL
+    elseif route.role == "open" then
+        return proceed()
+    elseif not caller and is_wrong then
+        return refuse_secret(request)
+    elseif not caller then
+        return send_unauthorized(request)
+    end
+    callers[request] = caller
+    if access.RANK[caller.role] < (access.RANK[route.role] or 0) then
+        return refuse_role(request, caller, method, path, route.role)
+    elseif caller.app then
+        return gate_app(request, route, captures, method, path, proceed)
+    end
+    return proceed()
+end
+
+return M
