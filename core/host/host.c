@@ -232,10 +232,8 @@ static int open_store(flowhost *host, struct fh_error *err)
 static int open_access(flowhost *host, struct fh_error *err)
 {
     int rc = fh_access_look(host->store, &host->has_access, err);
-    if (rc == 0) {
-        rc = fh_access_check_listen(fh_config_text(&host->settings, "listen"), host->has_access,
-                                    err);
-    }
+    const char *address = fh_config_text(&host->settings, "listen");
+    rc = rc == 0 ? fh_access_check_listen(address, host->has_access, err) : rc;
     if (rc == 0 && fh_access_make_token(&host->settings) != 0) {
         rc = fh_error_set(err, FH_E_NO_MEMORY, "out of memory");
     }
@@ -554,6 +552,7 @@ int flowhost_command(flowhost *host, const flowhost_config *config, int *exit_co
         command.host = host->vms[0];
         command.loop = host->shards[0].loop;
         command.store = host->store;
+        command.offload = host->offload;
         command.stops = &host->stops;
     }
     int rc = fh_command_run(&command, exit_code, &err);

@@ -5,6 +5,7 @@
 local core = require "flowhost.core"
 
 require "flowhost.cli.setup"
+require "flowhost.direct"
 
 local json, system = core.json, core.system
 

@@ -25,7 +25,8 @@ local M = {}
 
 local flow_routes
 
-local function serve(request, method, path, body)
+--- Serves a request; what a handler raises is raised.
+function M.serve(request, method, path, body)
     router.dispatch(flow_routes, access.gate, request, method, path, body)
 end
 
@@ -105,7 +106,7 @@ function M.drain()
 end
 
 core.on("http", function(request, method, path, body)
-    local ok, raised = xpcall(serve, debug.traceback, request, method, path, body)
+    local ok, raised = xpcall(M.serve, debug.traceback, request, method, path, body)
     if not ok then
         pcall(problem.send, request, 500, "INTERNAL", "an error of the host itself, its log says more")
         error(raised, 0)

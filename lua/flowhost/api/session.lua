@@ -45,7 +45,8 @@ function M.login(request, _, _, _, body)
     local arguments = { name = o.name, password = o.password, address = api_access.address(request) }
     remote.call(0, "login", arguments, function(result)
         if result.status then
-            local headers = result.retry_s and { "Retry-After", tostring(result.retry_s) } or nil
+            local headers = result.status == 401 and { "WWW-Authenticate", 'Bearer realm="flowhost"' }
+                or result.retry_s and { "Retry-After", tostring(result.retry_s) } or nil
             return problem.send(request, result.status, result.code, result.detail, { headers = headers })
         end
         send(request, 200, { name = result.name, role = result.role },

@@ -112,7 +112,8 @@ describe("a route", function()
         local w = new()
         local secret = make_token(w, "viewer")
         local from_afar = { host = "flows.example.com", origin = "https://console.example.com" }
-        assert.equal(200, ask(w, "GET", "/v1/runs", { headers = bearer(secret, from_afar), address = "10.0.0.9" }).status)
+        assert.equal(200, ask(w, "GET", "/v1/runs", { headers = bearer(secret, from_afar),
+            address = "10.0.0.9" }).status)
         for _, wrong in ipairs { secret .. "x", secret:sub(1, -2), "fh_", "", "x", secret:upper(), ("fh_x"):rep(50) } do
             local request = ask(w, "GET", "/v1/runs", { headers = bearer(wrong) })
             assert.equal("UNAUTHORIZED", code_of(request))
@@ -204,11 +205,12 @@ describe("a token", function()
 
     it("is refused what it cannot be", function()
         local w = new()
-        for _, body in ipairs { {}, { role = "root" }, { role = "admin", name = "a b" }, { role = "admin", expires = 0 },
-            { role = "admin", expires = "soon" }, { role = "admin", expires = -5 } } do
+        for _, body in ipairs { {}, { role = "root" }, { role = "admin", name = "a b" }, { role = "admin",
+            expires = 0 }, { role = "admin", expires = "soon" }, { role = "admin", expires = -5 } } do
             assert.equal("FIELD_INVALID", code_of(ask(w, "POST", "/v1/tokens", { body = body })))
         end
-        assert.equal("UNKNOWN_FIELD", code_of(ask(w, "POST", "/v1/tokens", { body = { role = "admin", secret = "x" } })))
+        assert.equal("UNKNOWN_FIELD", code_of(ask(w, "POST", "/v1/tokens",
+            { body = { role = "admin", secret = "x" } })))
     end)
 end)
 
@@ -277,7 +279,8 @@ describe("a session", function()
         for _, body in ipairs { {}, { name = "ada" }, { name = "ada", password = 1 }, { name = "", password = "x" } } do
             assert.equal("FIELD_INVALID", code_of(ask(w, "POST", "/v1/session", { body = body })))
         end
-        assert.equal("FOREIGN_ORIGIN", code_of(log_in(w, "ada", nil, { headers = { origin = "https://evil.example" } })))
+        assert.equal("FOREIGN_ORIGIN", code_of(log_in(w, "ada", nil,
+            { headers = { origin = "https://evil.example" } })))
     end)
 
     it("says so when the worker has too much to do", function()

@@ -11,6 +11,7 @@ local M = {}
 M.GROUPS = {
     { "Ask a running host", "runs", "run-show", "why", "replay", "diff", "export", "flow-list", "flow-show" },
     { "Change what it does", "recover", "cancel", "fork", "signal", "import", "enable", "disable", "activate" },
+    { "Who may call", "token", "user", "app" },
     { "Data and files", "backup", "restore", "open", "new", "completion" },
 }
 
