@@ -17,7 +17,7 @@ local problem = require "flowhost.api.problem"
 local rows = require "flowhost.engine.rows"
 local token = require "flowhost.engine.token"
 
-local store, system, timer = core.store, core.system, core.timer
+local system, timer = core.system, core.timer
 
 local M = {
     public_url = nil, -- pages of this origin are ours, too
@@ -157,32 +157,27 @@ end
 --- Refused changes in the audit, at most ten a second and shard.
 local second, noted = 0, 0
 
-local function note_refusal(caller, method, path, role)
+local function note_refusal(caller, method, path, role, done)
     local now = math.floor(timer.now_ms() / 1000)
-    if now ~= second then
+    if method == "GET" or method == "HEAD" then
+        return done()
+    elseif now ~= second then
         second, noted = now, 0
     end
     noted = noted + 1
-    if noted <= 10 then
-        access.note(store.batch(), { actor = caller.name, action = "refused",
-            after = { method = method, path = path:sub(1, 200), role = caller.role, needs = role } })
+    if noted > 10 then
+        return done()
     end
+    access.note({ actor = caller.name, action = "refused",
+        after = { method = method, path = path:sub(1, 200), role = caller.role, needs = role } }, done)
 end
 
-local function refuse_role(request, caller, method, path, role)
-    if method ~= "GET" and method ~= "HEAD" then
-        note_refusal(caller, method, path, role)
-    end
-    problem.send(request, 403, "FORBIDDEN", ("this needs the role %s, %s has %s"):format(role, caller.name,
-        caller.role))
-end
-
---- 403 for another reason than the role.
-function M.forbid(request, method, path, detail)
-    if method ~= "GET" and method ~= "HEAD" then
-        note_refusal(M.caller(request), method, path, "another")
-    end
-    problem.send(request, 403, "FORBIDDEN", detail)
+--- 403, once the audit has it.
+---@param role string?  that would be high enough
+function M.forbid(request, method, path, detail, role)
+    note_refusal(M.caller(request), method, path, role, function()
+        problem.send(request, 403, "FORBIDDEN", detail)
+    end)
 end
 
 -- apps ----------------------------------------------------------------------------------------------
@@ -241,7 +236,8 @@ function M.gate(request, route, captures, method, path, proceed)
     end
     callers[request] = caller
     if access.RANK[caller.role] < (access.RANK[route.role] or 0) then
-        return refuse_role(request, caller, method, path, route.role)
+        return M.forbid(request, method, path, ("this needs the role %s, %s has %s"):format(route.role, caller.name,
+            caller.role), route.role)
     elseif caller.app then
         return gate_app(request, route, captures, method, path, proceed)
     end

@@ -95,8 +95,9 @@ end
 
 -- writing -----------------------------------------------------------------------------------------
 
---- Submits; done(code or nil) once it is durable.
+--- Submits; done(code or nil) once it is durable. On a full disk it is refused, nobody waits for space.
 local function submit(batch, done)
+    batch:set_intake()
     system.fault "engine.access"
     local ok, code = batch:submit(token.new(function(code)
         system.fault "engine.access.stored"
@@ -121,10 +122,11 @@ function M.change(batch, entry, done)
     end)
 end
 
---- An entry in the audit of something that changed nothing here; `batch` is empty.
-function M.note(batch, entry)
+--- An entry in the audit of something that changed nothing here; done() once it is durable, or cannot be.
+function M.note(entry, done)
+    local batch = store.batch()
     audit.put(batch, entry)
-    submit(batch, function() end)
+    submit(batch, done)
 end
 
 remote.on("access_changed", function(_, reply)

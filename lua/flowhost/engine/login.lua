@@ -34,19 +34,19 @@ end
 --- Failures in the audit, at most one a second; the log has the sum.
 local last_noted = 0
 
-local function note_failure(arguments, user, now)
+local function note_failure(arguments, user, now, done)
     by_name:fail(arguments.name, now)
     by_address:fail(arguments.address, now)
     if now - last_noted < 1000 and now >= last_noted then
-        return
+        return done()
     end
     last_noted = now
     -- what is not a name may be a password in the wrong field
     local name = user and user.name or "unknown"
     system.log("warn", "a login failed", { "user", name, "address", arguments.address, "failures",
         tostring(by_name.total) })
-    access.note(store.batch(), { actor = name, action = "login.failed",
-        after = { address = arguments.address, failures = by_name.total } })
+    access.note({ actor = name, action = "login.failed",
+        after = { address = arguments.address, failures = by_name.total } }, done)
 end
 
 local function open_session(user, raw, reply)
@@ -79,8 +79,9 @@ remote.on("login", function(arguments, reply)
         if code then
             return reply { status = 503, code = code, detail = "the password could not be checked" }
         elseif not is_equal or hash == NOBODY then
-            note_failure(arguments, user, timer.now_ms())
-            return reply(WRONG)
+            return note_failure(arguments, user, timer.now_ms(), function()
+                reply(WRONG)
+            end)
         end
         by_name:clear(arguments.name)
         open_session(user, raw, reply)
