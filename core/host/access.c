@@ -25,7 +25,7 @@ static int on_row(void *arg, struct fh_slice key, struct fh_slice value, int rc)
     return 1;
 }
 
-int fh_access_look(struct fh_store *store, bool *has_any, struct fh_error *err)
+static int look(struct fh_store *store, bool *has_any, struct fh_error *err)
 {
     const struct fh_scan users = {.table = FH_TABLE_USERS};
     const struct fh_scan tokens = {.table = FH_TABLE_TOKENS};
@@ -41,6 +41,16 @@ int fh_access_look(struct fh_store *store, bool *has_any, struct fh_error *err)
     return 0;
 }
 
+static bool has_data_in(const char *folder)
+{
+    struct fh_buf path;
+    fh_buf_init(&path, PATH_MAX);
+    bool has_data =
+        fh_buf_push_format(&path, "%s/data.mdb", folder) != 0 || access(path.data, F_OK) == 0;
+    fh_buf_deinit(&path);
+    return has_data;
+}
+
 static bool is_loopback(const char *address)
 {
     size_t digits = strspn(address, "0123456789.");
@@ -48,7 +58,7 @@ static bool is_loopback(const char *address)
            strncmp(address, "[::1]", 5) == 0 || strncmp(address, "localhost:", 10) == 0;
 }
 
-int fh_access_check_listen(const char *address, bool has_any, struct fh_error *err)
+static int check_listen(const char *address, bool has_any, struct fh_error *err)
 {
     if (has_any || strcmp(address, "none") == 0 || is_loopback(address)) {
         return 0;
@@ -60,7 +70,7 @@ int fh_access_check_listen(const char *address, bool has_any, struct fh_error *e
                         address);
 }
 
-int fh_access_make_token(struct fh_config *settings)
+static int make_token(struct fh_config *settings)
 {
     struct fh_random random = {.left_bytes = 0};
     unsigned char bytes[TOKEN_BYTES];
@@ -70,6 +80,25 @@ int fh_access_make_token(struct fh_config *settings)
         snprintf(text + 3 + 2 * i, 3, "%02x", bytes[i]);
     }
     return fh_config_put(settings, "owner_token", text);
+}
+
+int fh_access_check_early(const struct fh_config *settings, struct fh_error *err)
+{
+    bool may_have = has_data_in(fh_config_text(settings, "data"));
+    return check_listen(fh_config_text(settings, "listen"), may_have, err);
+}
+
+int fh_access_begin(struct fh_store *store, struct fh_config *settings, bool *has_any,
+                    struct fh_error *err)
+{
+    int rc = look(store, has_any, err);
+    if (rc == 0) {
+        rc = check_listen(fh_config_text(settings, "listen"), *has_any, err);
+    }
+    if (rc == 0 && make_token(settings) != 0) {
+        rc = fh_error_set(err, FH_E_NO_MEMORY, "out of memory");
+    }
+    return rc;
 }
 
 static int push_path(struct fh_buf *path, const char *folder)

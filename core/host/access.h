@@ -13,14 +13,13 @@
 struct fh_config;
 struct fh_store;
 
-/* Whether there is a user or a token. */
-int fh_access_look(struct fh_store *store, bool *has_any, struct fh_error *err);
+/* The listen rule: without a user or token only this machine may be listened to. A folder without data has neither, so
+ * that is refused before anything is made. */
+int fh_access_check_early(const struct fh_config *settings, struct fh_error *err);
 
-/* Without a user or token only this machine may be listened to. */
-int fh_access_check_listen(const char *address, bool has_any, struct fh_error *err);
-
-/* Puts setting "owner_token". */
-int fh_access_make_token(struct fh_config *settings);
+/* The rule, now that the store can tell; puts setting "owner_token". */
+int fh_access_begin(struct fh_store *store, struct fh_config *settings, bool *has_any,
+                    struct fh_error *err);
 
 /* `address` is where the host listens. A failure is logged: only commands with --data miss it. */
 void fh_access_write_note(const char *folder, const char *address, const char *token);

@@ -228,14 +228,14 @@ static int open_store(flowhost *host, struct fh_error *err)
     return fh_store_open(&host->store, &config, err);
 }
 
-/* The store tells whether its address may be listened to. */
 static int open_access(flowhost *host, struct fh_error *err)
 {
-    int rc = fh_access_look(host->store, &host->has_access, err);
-    const char *address = fh_config_text(&host->settings, "listen");
-    rc = rc == 0 ? fh_access_check_listen(address, host->has_access, err) : rc;
-    if (rc == 0 && fh_access_make_token(&host->settings) != 0) {
-        rc = fh_error_set(err, FH_E_NO_MEMORY, "out of memory");
+    int rc = fh_access_check_early(&host->settings, err);
+    if (rc == 0) {
+        rc = open_store(host, err);
+    }
+    if (rc == 0) {
+        rc = fh_access_begin(host->store, &host->settings, &host->has_access, err);
     }
     return rc == 0 ? fh_offload_open(&host->offload, MAX_PASSWORDS, err) : rc;
 }
@@ -297,8 +297,7 @@ int flowhost_open(flowhost **out, const flowhost_config *config, flowhost_error 
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_USAGE, &err);
     }
-    if (open_store(host, &err) != 0 || open_access(host, &err) != 0 ||
-        open_shards(host, &err) != 0) {
+    if (open_access(host, &err) != 0 || open_shards(host, &err) != 0) {
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_START, &err);
     }

@@ -17,7 +17,7 @@ local problem = require "flowhost.api.problem"
 local rows = require "flowhost.engine.rows"
 local token = require "flowhost.engine.token"
 
-local system, timer = core.system, core.timer
+local store, system, timer = core.store, core.system, core.timer
 
 local M = {
     public_url = nil, -- pages of this origin are ours, too
@@ -168,7 +168,7 @@ local function note_refusal(caller, method, path, role, done)
     if noted > 10 then
         return done()
     end
-    access.note({ actor = caller.name, action = "refused",
+    access.record(store.batch(), { actor = caller.name, action = "refused",
         after = { method = method, path = path:sub(1, 200), role = caller.role, needs = role } }, done)
 end
 

@@ -11,7 +11,7 @@ local M = {}
 --- A command of several.
 ---@param verbs table  list of { name, summary, declare = fn(command)?, run = fn(o, host) }
 function M.new(name, summary, verbs)
-    local command = { name = name, summary = summary, is_on_data = true }
+    local command = { name = name, summary = summary }
     function command.declare(words)
         words:command_target "verb"
         for _, verb in ipairs(verbs) do
@@ -20,7 +20,7 @@ function M.new(name, summary, verbs)
                 verb.declare(sub)
             end
             options.client(sub)
-            sub:option("--data", "A data folder, whether its host runs or not."):argname "DIR"
+            sub:option("--data", "A data folder, whether its host runs or not."):argname "DIR":target "folder"
         end
     end
     function command.run(o)

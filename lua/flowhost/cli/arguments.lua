@@ -134,7 +134,7 @@ local function command_options(command, result)
     if not ok then
         return nil, { usage = ("flowhost: %s\ntry 'flowhost %s --help'\n"):format(reason, command.name) }
     end
-    return { command = command.name, listen = result.listen, data = command.is_on_data and result.data or nil,
+    return { command = command.name, listen = result.listen, data = result.folder,
         arguments = core.json.encode(result) }
 end
 

@@ -38,20 +38,20 @@ end
 --- By the note of the host that has the data folder open (core/host/access.h).
 local function of_data(o)
     if core.command.is_local then
-        return setmetatable({ address = o.data, is_direct = true, is_raw = o.json }, Client)
+        return setmetatable({ address = o.folder, is_direct = true, is_raw = o.json }, Client)
     end
-    local text, _, detail = core.command.read(o.data .. "/API")
+    local text, _, detail = core.command.read(o.folder .. "/API")
     local note = text and json.decode(text)
     if not note then
-        stop.with(stop.NOT_REACHED, detail or ("%s/API is damaged"):format(o.data))
+        stop.with(stop.NOT_REACHED, detail or ("%s/API is damaged"):format(o.folder))
     end
     return setmetatable({ address = note.url, token = note.token, is_raw = o.json }, Client)
 end
 
----@param o { host: string?, data: string?, token: string?, json: boolean? }  of the command line; the environment is
+---@param o { host: string?, folder: string?, token: string?, json: boolean? }  of the command line; the environment is
 --- asked next
 function M.new(o)
-    if o.data then
+    if o.folder then
         return of_data(o)
     end
     local from_environment = os.getenv "FLOWHOST_HOST"

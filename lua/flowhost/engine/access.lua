@@ -108,11 +108,17 @@ local function submit(batch, done)
     end
 end
 
---- A change and its entry in the audit; done(code or nil) when it is in force on every shard.
+--- A batch, which may be empty, and its entry in the audit; done(code or nil) once it is durable. For what concerns
+--- nothing that a shard keeps in memory.
 ---@param entry { actor: string, action: string, before: any, after: any }
-function M.change(batch, entry, done)
+function M.record(batch, entry, done)
     audit.put(batch, entry)
-    submit(batch, function(code)
+    submit(batch, done)
+end
+
+--- The same of a change; done when it is in force on every shard.
+function M.change(batch, entry, done)
+    M.record(batch, entry, function(code)
         if code then
             return done(code)
         end
@@ -120,13 +126,6 @@ function M.change(batch, entry, done)
             done(nil)
         end)
     end)
-end
-
---- An entry in the audit of something that changed nothing here; done() once it is durable, or cannot be.
-function M.note(entry, done)
-    local batch = store.batch()
-    audit.put(batch, entry)
-    submit(batch, done)
 end
 
 remote.on("access_changed", function(_, reply)
