@@ -8,6 +8,7 @@ return {
         USER_URL = from_environment("USER_URL", "http://127.0.0.1:8080/demo/users"),
         COUPON_URL = from_environment("COUPON_URL", "http://127.0.0.1:8080/demo/coupons"),
         MESSAGE_URL = from_environment("MESSAGE_URL", "http://127.0.0.1:8080/demo/messages"),
+        CALLBACK_KEY = from_environment("CALLBACK_KEY", "good for nothing but the demo"),
         CARD_URL = from_environment("CARD_URL", "http://127.0.0.1:8080/demo/cards"),
     },
 }

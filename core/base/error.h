@@ -29,7 +29,10 @@
     X(FH_E_MEMORY_LIMIT, -19, "MEMORY_LIMIT", "needed more memory than allowed", false)      \
     X(FH_E_CLOSED, -20, "CLOSED", "closing down", false)                                     \
     X(FH_E_USAGE, -21, "USAGE", "wrong usage", false)                                        \
-    X(FH_E_TLS, -22, "TLS", "TLS handshake failed", false)
+    X(FH_E_TLS, -22, "TLS", "TLS handshake failed", false)                                   \
+    X(FH_E_REFUSED, -23, "NETWORK_REFUSED", "the network policy refuses the address", false) \
+    X(FH_E_KEY, -30, "KEY_INVALID", "not a usable key", false)                               \
+    X(FH_E_DECRYPT, -31, "DECRYPT_FAILED", "cannot be decrypted with this key", false)
 
 enum {
 #define FH_ERROR_ENUM(symbol, value, name, text, retryable) symbol = (value),

@@ -218,6 +218,29 @@ int fh_file_create(const char *path, mode_t mode, struct fh_slice bytes, struct 
     return fh_new_file_commit(&file, err);
 }
 
+int fh_file_replace(const char *path, mode_t mode, struct fh_slice bytes, struct fh_error *err)
+{
+    struct fh_new_file file = {.fd = -1, .path = path};
+    fh_buf_init(&file.part, PATH_MAX);
+    int rc = fh_buf_push_format(&file.part, "%s.part", path);
+    rc = rc == 0 ? take_part(&file, mode) : rc;
+    if (rc != 0) {
+        forget(&file);
+        return explain(path, rc, fh_error_text(rc), err);
+    }
+    rc = fh_new_file_write(&file, bytes, err);
+    if (rc == 0 && (fsync(file.fd) != 0 || rename(file.part.data, path) != 0)) {
+        rc = explain(path, fh_error_from_errno(errno), strerror(errno), err);
+    }
+    if (rc != 0) {
+        fh_new_file_abort(&file);
+        return rc;
+    }
+    forget(&file);
+    rc = fh_file_sync_parent(path);
+    return rc == 0 ? 0 : explain(path, rc, fh_error_text(rc), err);
+}
+
 /* --- reading ---------------------------------------------------------------------------------- */
 
 static int read_all(struct fh_buf *out, int fd)

@@ -3,7 +3,7 @@
  *
  *     open ─► PATH.part, locked by its writer ─► write ... ─► commit: fsync, rename, fsync of the folder
  *
- * A file that exists is never replaced. What a killed writer left as PATH.part is written anew by the next one.
+ * A file that exists is never replaced but by fh_file_replace. What a killed writer left as PATH.part is written anew by the next one.
  * Fault points: file.written, file.synced, file.renamed. Blocks: not for a loop's thread that serves. */
 #pragma once
 
@@ -35,6 +35,9 @@ int fh_new_file_explain(const struct fh_new_file *file, int rc, const char *why,
 
 /* All of it in one: open, write, commit. */
 int fh_file_create(const char *path, mode_t mode, struct fh_slice bytes, struct fh_error *err);
+
+/* The same for a file that may be there: then it is replaced in one step, and never half. */
+int fh_file_replace(const char *path, mode_t mode, struct fh_slice bytes, struct fh_error *err);
 
 /* Appends the file to `out`, whose cap bounds it. */
 int fh_file_read(struct fh_buf *out, const char *path, struct fh_error *err);

@@ -19,6 +19,8 @@ enum {
 
 static _Atomic int log_level = FH_LOG_INFO;
 static _Atomic int log_form = FH_LOG_TEXT;
+static fh_log_filter log_filter;
+static void *log_filter_arg;
 
 static const char quoted[] = "\"\\";
 static const char *const level_names[] = {"debug", "info", "warn", "error", "off"};
@@ -149,6 +151,24 @@ static void push_json(struct fh_buf *line, enum fh_log_level level, struct fh_sl
     fh_buf_push_byte(line, '}');
 }
 
+void fh_log_set_filter(fh_log_filter filter, void *arg)
+{
+    log_filter = filter;
+    log_filter_arg = arg;
+}
+
+static void write_line(const struct fh_buf *line)
+{
+    struct fh_buf filtered;
+    fh_buf_init(&filtered, 2 * (size_t)LINE_MAX_BYTES);
+    bool is_filtered = log_filter && log_filter(log_filter_arg, fh_buf_slice(line), &filtered);
+    const struct fh_buf *out = is_filtered ? &filtered : line;
+    /* A log that cannot be written has nowhere to say so. */
+    ssize_t written = write(STDERR_FILENO, out->data, out->len);
+    (void)written;
+    fh_buf_deinit(&filtered);
+}
+
 void fh_log_fields(enum fh_log_level level, struct fh_slice message,
                    const struct fh_log_field *fields, int count)
 {
@@ -163,9 +183,7 @@ void fh_log_fields(enum fh_log_level level, struct fh_slice message,
         push_text(&line, level, message, fields, count);
     }
     if (fh_buf_push_byte(&line, '\n') == 0) {
-        /* A log that cannot be written has nowhere to say so. */
-        ssize_t written = write(STDERR_FILENO, line.data, line.len);
-        (void)written;
+        write_line(&line);
     }
     fh_buf_deinit(&line);
 }

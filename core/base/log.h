@@ -5,6 +5,7 @@
  * Level and form are process-wide: the only state here. */
 #pragma once
 
+#include "base/buf.h"
 #include "base/slice.h"
 
 enum fh_log_level { FH_LOG_DEBUG, FH_LOG_INFO, FH_LOG_WARN, FH_LOG_ERROR, FH_LOG_OFF };
@@ -17,6 +18,11 @@ bool fh_log_is_on(enum fh_log_level level);
 int fh_log_level_from(struct fh_slice name);
 
 void fh_log(enum fh_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* What every line passes: appends what is to be written instead and returns true, or returns false. NULL: none. Set
+ * while no other thread writes. */
+typedef bool (*fh_log_filter)(void *arg, struct fh_slice line, struct fh_buf *out);
+void fh_log_set_filter(fh_log_filter filter, void *arg);
 
 /* A line with fields: `fields` are `count` name/value pairs. */
 struct fh_log_field {

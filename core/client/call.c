@@ -2,6 +2,7 @@
 #include "client/call.h"
 
 #include "client/curl_error.h"
+#include "client/policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,16 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     return rc == 0 ? len : CURL_WRITEFUNC_ERROR;
 }
 
+/* Each address that a name stands for, before it is connected to; also those of redirects. */
+static curl_socket_t on_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct fh_call *call = arg;
+    if (!fh_policy_allows(call->policy, &address->addr, &call->refusal)) {
+        return CURL_SOCKET_BAD;
+    }
+    return fh_client_sockets_on_open(call->sockets, purpose, address);
+}
+
 /* --- the handle ------------------------------------------------------------------------------- */
 
 /* Options that stay as they are for all calls. */
@@ -52,8 +63,8 @@ static int set_constants(struct fh_call *call, const char *user_agent)
     bad |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     bad |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     bad |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-    bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, fh_client_sockets_on_open);
-    bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call->sockets);
+    bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    bad |= curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
     bad |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, fh_client_sockets_on_close);
     bad |= curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, call->sockets);
     bad |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -75,7 +86,7 @@ static int set_constants(struct fh_call *call, const char *user_agent)
 }
 
 struct fh_call *fh_call_new(struct fh_client *client, struct fh_client_sockets *sockets,
-                            const char *user_agent)
+                            const char *user_agent, const struct fh_policy *policy)
 {
     struct fh_call *call = calloc(1, sizeof(*call));
     if (!call) {
@@ -86,6 +97,7 @@ struct fh_call *fh_call_new(struct fh_client *client, struct fh_client_sockets *
     fh_answer_init(&call->answer);
     call->client = client;
     call->sockets = sockets;
+    call->policy = policy;
     call->easy = curl_easy_init();
     if (!call->easy || set_constants(call, user_agent) != 0) {
         fh_call_free(call);
@@ -113,6 +125,7 @@ void fh_call_clear(struct fh_call *call)
     }
     fh_answer_clear(&call->answer, 0);
     call->failure.code = 0;
+    call->refusal.code = 0;
     call->is_ending = false;
 }
 
@@ -151,6 +164,10 @@ static int take_errno(struct fh_call *call)
 void fh_call_set_result(struct fh_call *call, CURLcode result)
 {
     if (result == CURLE_OK || call->failure.code != 0) {
+        return;
+    }
+    if (result == CURLE_COULDNT_CONNECT && call->refusal.code != 0) {
+        call->failure = call->refusal;
         return;
     }
     char peer[300];

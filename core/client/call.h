@@ -30,13 +30,15 @@ struct fh_call {
     struct fh_buf request; /* copies of what curl borrows */
     struct fh_answer answer;
     struct fh_error failure; /* code 0: none so far */
+    struct fh_error refusal; /* of the last address that the policy refused */
+    const struct fh_policy *policy;
     char curl_text[CURL_ERROR_SIZE];
 };
 
 /* The easy handle refers to `sockets` for as long as its connections live, which is until
  * curl_multi_cleanup. NULL without memory. */
 struct fh_call *fh_call_new(struct fh_client *client, struct fh_client_sockets *sockets,
-                            const char *user_agent);
+                            const char *user_agent, const struct fh_policy *policy);
 void fh_call_free(struct fh_call *call);
 
 /* In call_request.c. Sets up the handle. 0 (a request that cannot be made leaves its reason in call->failure),

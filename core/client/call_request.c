@@ -101,6 +101,7 @@ static size_t count_bytes(const struct fh_client_request *request)
     for (size_t i = 0; i < request->header_count; i++) {
         total += request->headers[i].name.len + request->headers[i].value.len + 3;
     }
+    total += request->tls_ca.len + request->tls_cert.len + request->tls_key.len + 3;
     return total + request->method.len + request->url.len + request->body.len + request->user.len +
            request->password.len + 5;
 }
@@ -233,6 +234,24 @@ static int set_user(struct fh_call *call, const struct fh_client_request *reques
                                   has_user ? copy(call, request->password) : NULL);
 }
 
+/* curl gets the place in the call's own buffer, which outlives the transfer. */
+static CURLcode set_blob(struct fh_call *call, CURLoption option, struct fh_slice pem)
+{
+    struct curl_blob blob = {.len = pem.len, .flags = CURL_BLOB_NOCOPY};
+    if (!pem.data) {
+        return curl_easy_setopt(call->easy, option, NULL);
+    }
+    blob.data = copy(call, pem);
+    return curl_easy_setopt(call->easy, option, &blob);
+}
+
+static int set_tls(struct fh_call *call, const struct fh_client_request *request)
+{
+    int bad = set_blob(call, CURLOPT_CAINFO_BLOB, request->tls_ca);
+    bad |= set_blob(call, CURLOPT_SSLCERT_BLOB, request->tls_cert);
+    return bad | set_blob(call, CURLOPT_SSLKEY_BLOB, request->tls_key);
+}
+
 static int set_options(struct fh_call *call, const struct fh_client_request *request)
 {
     CURL *easy = call->easy;
@@ -242,6 +261,7 @@ static int set_options(struct fh_call *call, const struct fh_client_request *req
     bad |= curl_easy_setopt(easy, CURLOPT_URL, copy(call, request->url));
     bad |= set_method(call, request);
     bad |= set_user(call, request);
+    bad |= set_tls(call, request);
     bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, bounded_ms(call->connect_timeout_ms));
     bad |= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request->max_redirects > 0 ? 1L : 0L);
     bad |= curl_easy_setopt(easy, CURLOPT_MAXREDIRS,

@@ -31,6 +31,7 @@ struct fh_client {
     unsigned max_idle;
     unsigned long long ended_count; /* tells the hook that on_done ran */
     char *user_agent;
+    const struct fh_policy *policy;
     bool is_closing;
 };
 
@@ -217,6 +218,7 @@ int fh_client_open(struct fh_client **out, struct fh_loop *loop,
     fh_timer_init(&client->timer, on_due);
     fh_hook_init(&client->hook, before_sleep);
     fh_client_sockets_init(&client->sockets, loop, on_ready);
+    client->policy = config->policy;
     client->user_agent = config->user_agent ? strdup(config->user_agent) : NULL;
     client->multi = curl_multi_init();
     fh_hook_start(loop, &client->hook);
@@ -259,7 +261,8 @@ void fh_client_close(struct fh_client *client)
 static struct fh_call *take(struct fh_client *client)
 {
     if (fh_list_is_empty(&client->pool)) {
-        struct fh_call *call = fh_call_new(client, &client->sockets, client->user_agent);
+        struct fh_call *call =
+            fh_call_new(client, &client->sockets, client->user_agent, client->policy);
         if (call) {
             fh_timer_init(&call->deadline, on_deadline);
         }

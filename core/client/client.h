@@ -13,12 +13,14 @@
 struct fh_loop;
 struct fh_client;
 struct fh_call;
+struct fh_policy;
 
 struct fh_client_config {
     unsigned max_connections;          /* in all; calls beyond it wait for one; 0: 1024 */
     unsigned max_connections_per_host; /* 0: 256 */
     unsigned max_idle_connections;     /* kept open between calls; 0: 256 */
     const char *user_agent;
+    const struct fh_policy *policy; /* borrowed; NULL: calls may go everywhere */
 };
 
 struct fh_client_header {
@@ -36,6 +38,9 @@ struct fh_client_request {
     bool has_body;
     struct fh_slice user; /* basic auth when user.data is set */
     struct fh_slice password;
+    struct fh_slice tls_ca;   /* PEM; data NULL: the system's */
+    struct fh_slice tls_cert; /* PEM of the client's own certificate, with its key */
+    struct fh_slice tls_key;
     int64_t timeout_ms;         /* whole call; 0: none */
     int64_t connect_timeout_ms; /* 0: 10 s */
     size_t max_bytes;           /* of the answer's body after decompression; 0: 8 MiB */

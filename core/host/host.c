@@ -7,12 +7,14 @@
 #include "flowhost.h"
 
 #include "base/log.h"
+#include "client/policy.h"
 #include "crypto/hash.h"
 #include "host/access.h"
 #include "host/command.h"
 #include "host/config.h"
 #include "host/files.h"
 #include "host/reload.h"
+#include "host/secrets.h"
 #include "host/shard.h"
 #include "host/temp_folder.h"
 #include "http/http.h"
@@ -39,12 +41,14 @@ struct flowhost_config {
 struct flowhost {
     struct fh_config settings;
     struct fh_store *store;
-    struct fh_offload *offload;
     struct fh_shard *shards;
     struct fh_vm **vms;
     unsigned shard_count;
     const struct fh_native *natives;
     struct fh_reload reload;
+    struct fh_secrets secrets;
+    struct fh_policy *policy;
+    struct fh_offload *offload;
     char temp_folder[FH_TEMP_FOLDER_BYTES];
     bool is_loaded;
     bool has_access; /* at the start: a user or a token */
@@ -259,11 +263,15 @@ static int open_shards(flowhost *host, struct fh_error *err)
         return fh_error_set(err, FH_E_NO_MEMORY, "no memory for %u shards", count);
     }
     host->shard_count = count;
-    int rc = 0;
+    int rc =
+        fh_policy_new(&host->policy, fh_slice_from(fh_config_text(&host->settings, "net_allow")),
+                      fh_slice_from(fh_config_text(&host->settings, "net_deny")), err);
     for (unsigned i = 0; rc == 0 && i < count; i++) {
         struct fh_vm_context context = {
             .clock = &fh_clock_system,
             .store = host->store,
+            .keystore = host->secrets.keystore,
+            .key_path = host->secrets.key_path,
             .offload = host->offload,
             .peers = host->vms,
             .shard = i,
@@ -272,7 +280,7 @@ static int open_shards(flowhost *host, struct fh_error *err)
             .memory_max_bytes = fh_config_number(&host->settings, "memory_limit"),
             .cpu_limit_ms = fh_config_ms(&host->settings, "cpu_limit"),
         };
-        rc = fh_shard_open(&host->shards[i], &context, &host->settings, err);
+        rc = fh_shard_open(&host->shards[i], &context, host->policy, &host->settings, err);
         host->vms[i] = host->shards[i].vm;
     }
     return rc;
@@ -297,7 +305,9 @@ int flowhost_open(flowhost **out, const flowhost_config *config, flowhost_error 
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_USAGE, &err);
     }
-    if (open_access(host, &err) != 0 || open_shards(host, &err) != 0) {
+    if (open_access(host, &err) != 0 ||
+        fh_secrets_open(&host->secrets, &host->settings, &err) != 0 ||
+        open_shards(host, &err) != 0) {
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_START, &err);
     }
@@ -395,6 +405,7 @@ static int read_all(flowhost *host, const char *dir, struct fh_files *files, str
         return 0;
     }
     bool is_watched = strcmp(fh_config_text(&host->settings, "watch"), "true") == 0;
+    host->reload.secrets = &host->secrets;
     return fh_reload_open(&host->reload, host->shards[0].loop, host->vms[0], dir, is_watched, files,
                           err);
 }
@@ -583,6 +594,8 @@ void flowhost_close(flowhost *host)
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_close_inside(&host->shards[i]);
     }
+    fh_secrets_close(&host->secrets);
+    fh_policy_free(host->policy);
     while (host->natives) {
         struct component *component = (struct component *)host->natives;
         host->natives = component->native.next;

@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "host/secrets.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -123,6 +124,9 @@ static void on_bell(struct fh_io *io, int events)
         finish(reload);
     }
     if (atomic_exchange(&reload->is_asked, false)) {
+        if (reload->secrets) {
+            fh_secrets_reload(reload->secrets);
+        }
         begin(reload);
         reload->is_explicit = true;
     }

@@ -12,6 +12,8 @@
 
 struct fh_vm;
 
+struct fh_secrets;
+
 /* Zero-initialised field of its owner. */
 struct fh_reload {
     struct fh_loop *loop;
@@ -28,6 +30,7 @@ struct fh_reload {
     bool is_wanted;   /* once more after this reading */
     bool is_explicit; /* what is being read was asked for */
     bool had_problems;
+    struct fh_secrets *secrets; /* read again when it is asked for; may be NULL */
     pthread_t reader;
     struct fh_files files; /* the reader's, until it has read */
     struct fh_error err;

@@ -12,9 +12,11 @@
 enum { DRAIN_COUNT_MS = 20 };
 
 int fh_shard_open(struct fh_shard *shard, const struct fh_vm_context *context,
-                  const struct fh_config *config, struct fh_error *err)
+                  const struct fh_policy *policy, const struct fh_config *config,
+                  struct fh_error *err)
 {
     struct fh_client_config client = {
+        .policy = policy,
         .max_connections = (unsigned)fh_config_number(config, "max_outgoing"),
         .user_agent = "flowhost",
     };

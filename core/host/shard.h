@@ -13,6 +13,7 @@
 
 struct fh_config;
 struct fh_http;
+struct fh_policy;
 
 struct fh_shard {
     struct fh_loop *loop;
@@ -28,9 +29,10 @@ struct fh_shard {
     _Atomic int busy; /* runs and requests still worked on; -1 before the first count */
 };
 
-/* Opens loop, client and VM. `context` gives store, shard numbers, peers and components. */
+/* Opens loop, client and VM. `context` gives store, shard numbers, peers and components; `policy` is borrowed. */
 int fh_shard_open(struct fh_shard *shard, const struct fh_vm_context *context,
-                  const struct fh_config *config, struct fh_error *err);
+                  const struct fh_policy *policy, const struct fh_config *config,
+                  struct fh_error *err);
 
 /* Opens the listener: of shard `number` of `count`, which share the port. */
 int fh_shard_listen(struct fh_shard *shard, const char *address, unsigned number, unsigned count,

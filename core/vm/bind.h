@@ -45,7 +45,9 @@ void fh_bind_shard_open(lua_State *L);
 void fh_bind_native_open(lua_State *L);
 void fh_bind_flow_open(lua_State *L);
 void fh_bind_command_open(lua_State *L);
+void fh_bind_keystore_open(lua_State *L);
 void fh_bind_access_open(lua_State *L);
+void fh_bind_crypto_open(lua_State *L);
 
 /* bind_stream.c, for bind_http.c: pushes a stream that nobody gets yet; `token_index`: of the event "gone", or nil. */
 struct fh_bind_stream;

@@ -2,12 +2,14 @@
 /* core.client: outgoing HTTP calls.
  *
  *   start(o, token) -> call | nil, code, detail
- *     o: method url headers{ {name, value}, ... } body user password timeout_ms connect_timeout_ms
- *        max_bytes max_redirects
+ *     o: method url headers{ {name, value [, secret: its bytes follow]}, ... } body user password password_secret
+ *        tls{ca, cert, key: secrets with PEM} timeout_ms connect_timeout_ms max_bytes max_redirects. SECRET_MISSING when
+ *        there is none of a name
  *     event "call"(token, nil, status, headers, body) or (token, code, detail)
  *     headers: lower-case name -> value, repeated ones joined by ", ", Set-Cookie by "\n"
  *   call:cancel()     no event follows; harmless when it has ended */
 #include "client/client.h"
+#include "crypto/keystore.h"
 
 #include "vm/bind.h"
 
@@ -16,7 +18,7 @@
 
 static const char class_name[] = "flowhost.call";
 
-enum { MAX_HEADERS = 100 };
+enum { MAX_HEADERS = 100, MAX_SECRETS = MAX_HEADERS + 4 };
 
 struct box {
     struct pending *pending; /* NULL when it has ended */
@@ -107,7 +109,48 @@ static int64_t get_number(lua_State *L, const char *name)
     return number;
 }
 
-static size_t get_headers(lua_State *L, struct fh_client_header *headers)
+/* Copies of secrets for as long as a request is made. Nothing throws while there are any. */
+struct secrets {
+    struct fh_keystore *keystore;
+    struct fh_secret list[MAX_SECRETS];
+    size_t count;
+    const char *missing; /* name of the first one that is not there */
+};
+
+/* `prefix` and the bytes of the secret behind it. */
+static struct fh_slice get_secret(struct secrets *secrets, struct fh_slice prefix, const char *name)
+{
+    struct fh_secret value = {NULL, 0};
+    struct fh_secret *both = &secrets->list[secrets->count];
+    struct fh_buf text;
+    if (!secrets->keystore ||
+        fh_keystore_get(secrets->keystore, fh_slice_from(name), &value) != 0) {
+        secrets->missing = secrets->missing ? secrets->missing : name;
+        return fh_slice_make("", 0);
+    }
+    fh_buf_init(&text, SIZE_MAX / 2);
+    if (fh_buf_reserve(&text, prefix.len + value.len + 1) == 0) {
+        fh_buf_push_slice(&text, prefix);
+        fh_buf_push_slice(&text, fh_secret_slice(&value));
+        if (fh_secret_init(both, fh_buf_slice(&text)) == 0) {
+            secrets->count++;
+        }
+    }
+    fh_secret_wipe(text.data, text.len);
+    fh_buf_deinit(&text);
+    fh_secret_deinit(&value);
+    return both->data ? fh_secret_slice(both) : fh_slice_make("", 0);
+}
+
+static void free_secrets(struct secrets *secrets)
+{
+    for (size_t i = 0; i < secrets->count; i++) {
+        fh_secret_deinit(&secrets->list[i]);
+    }
+}
+
+/* Names of the secrets of headers, [count] of them, NULL where there is none: read before any secret is opened. */
+static size_t get_headers(lua_State *L, struct fh_client_header *headers, const char **secret_names)
 {
     size_t count = 0;
     lua_getfield(L, 1, "headers");
@@ -119,26 +162,78 @@ static size_t get_headers(lua_State *L, struct fh_client_header *headers)
             luaL_checktype(L, -1, LUA_TTABLE);
             lua_rawgeti(L, -1, 1);
             lua_rawgeti(L, -2, 2);
-            headers[i].name = fh_bind_slice(L, -2);
-            headers[i].value = fh_bind_slice(L, -1);
-            lua_pop(L, 3);
+            lua_rawgeti(L, -3, 3);
+            headers[i].name = fh_bind_slice(L, -3);
+            headers[i].value = fh_bind_slice(L, -2);
+            secret_names[i] = lua_tostring(L, -1);
+            lua_pop(L, 4);
         }
     }
     lua_pop(L, 1);
     return count;
 }
 
+/* What the table `tls` calls secrets. */
+static void get_tls(lua_State *L, const char *names[3])
+{
+    static const char *const fields[] = {"ca", "cert", "key"};
+    lua_getfield(L, 1, "tls");
+    for (int i = 0; i < 3; i++) {
+        names[i] = NULL;
+        if (lua_istable(L, -1)) {
+            lua_getfield(L, -1, fields[i]);
+            names[i] = lua_tostring(L, -1);
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+}
+
+/* Puts the secrets into the request; rc as for fh_client_start, or FH_E_NOT_FOUND with `missing`. */
+static int start_with_secrets(struct fh_vm *vm, struct fh_client_request *request,
+                              struct fh_client_header *headers, const char **names,
+                              const char *password, const char *const tls[3],
+                              struct pending *pending, const char **missing)
+{
+    static const struct fh_slice none = {"", 0};
+    struct secrets secrets = {.keystore = vm->context.keystore};
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (names[i]) {
+            headers[i].value = get_secret(&secrets, headers[i].value, names[i]);
+        }
+    }
+    if (password) {
+        request->password = get_secret(&secrets, none, password);
+    }
+    struct fh_slice *parts[] = {&request->tls_ca, &request->tls_cert, &request->tls_key};
+    for (int i = 0; i < 3; i++) {
+        if (tls[i]) {
+            *parts[i] = get_secret(&secrets, none, tls[i]);
+        }
+    }
+    int rc = FH_E_NOT_FOUND;
+    if (!secrets.missing) {
+        rc = fh_client_start(vm->context.client, request, on_done, pending, &pending->call);
+    }
+    *missing = secrets.missing;
+    free_secrets(&secrets);
+    return rc;
+}
+
 static int start(lua_State *L)
 {
     struct fh_vm *vm = fh_vm_of(L);
     struct fh_client_header headers[MAX_HEADERS];
+    const char *secret_names[MAX_HEADERS];
+    const char *tls[3];
+    const char *missing = NULL;
     luaL_checktype(L, 1, LUA_TTABLE);
     double token = luaL_checknumber(L, 2);
     struct fh_client_request request = {
         .method = get_text(L, "method"),
         .url = get_text(L, "url"),
         .headers = headers,
-        .header_count = get_headers(L, headers),
+        .header_count = get_headers(L, headers, secret_names),
         .body = get_text(L, "body"),
         .user = get_text(L, "user"),
         .password = get_text(L, "password"),
@@ -148,6 +243,8 @@ static int start(lua_State *L)
         .max_redirects = (unsigned)get_number(L, "max_redirects"),
     };
     request.has_body = request.body.data != NULL;
+    get_tls(L, tls);
+    const char *password = get_text(L, "password_secret").data;
     struct box *box = lua_newuserdata(L, sizeof(*box));
     box->pending = NULL;
     luaL_getmetatable(L, class_name);
@@ -157,9 +254,16 @@ static int start(lua_State *L)
         return fh_bind_fail(L, FH_E_NO_MEMORY, NULL);
     }
     *pending = (struct pending){.vm = vm, .box = box, .token = token};
-    int rc = fh_client_start(vm->context.client, &request, on_done, pending, &pending->call);
+    int rc =
+        start_with_secrets(vm, &request, headers, secret_names, password, tls, pending, &missing);
     if (rc != 0) {
         free(pending);
+        if (missing) {
+            lua_pushnil(L);
+            lua_pushliteral(L, "SECRET_MISSING");
+            lua_pushfstring(L, "there is no secret '%s'", missing);
+            return 3;
+        }
         return fh_bind_fail(L, rc, NULL);
     }
     box->pending = pending;

@@ -7,6 +7,8 @@
  *   read(path) -> text | nil, code, detail
  *   create(path, text, is_private) -> true | nil, code, detail    whole or not at all; never replaces (base/file.h)
  *   read_secret(prompt) -> text | nil, code, detail        the first line of stdin; a terminal does not show it
+ *   replace(path, text, is_private) -> true | nil, code, detail    whole or not at all; the file may be there
+ *   remove(path) -> true | nil, code, detail             is_private(path) -> boolean: nobody else can read it
  *   list(folder) -> { name, ... } | nil, code, detail      folders end in "/"; hidden ones are left out
  *   exists(path) -> boolean              make_folder(path) -> true | nil, code, detail    also when it is there
  *   backup(folder, path) -> damaged, detail | nil, code, detail            (store/store.h)
@@ -209,6 +211,34 @@ static int read_secret(lua_State *L)
     return 1;
 }
 
+static int replace(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct fh_slice text = fh_bind_slice(L, 2);
+    mode_t mode = lua_toboolean(L, 3) ? PRIVATE_MODE : NEW_FILE_MODE;
+    struct fh_error err;
+    return done(L, fh_file_replace(path, mode, text, &err), &err);
+}
+
+static int remove_file(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct fh_error err;
+    int rc = 0;
+    if (unlink(path) != 0) {
+        rc = fh_error_set(&err, fh_error_from_errno(errno), "file %s cannot be removed: %s", path,
+                          strerror(errno));
+    }
+    return done(L, rc, &err);
+}
+
+static int is_private(lua_State *L)
+{
+    struct stat status;
+    lua_pushboolean(L, stat(luaL_checkstring(L, 1), &status) == 0 && (status.st_mode & 077) == 0);
+    return 1;
+}
+
 static bool is_folder(const char *folder, const char *name)
 {
     char path[PATH_MAX];
@@ -330,12 +360,15 @@ void fh_bind_command_open(lua_State *L)
                                          {"finish", finish},
                                          {"read", read_file},
                                          {"create", create},
-                                         {"read_secret", read_secret},
                                          {"exists", exists},
                                          {"make_folder", make_folder},
                                          {"list", list_folder},
                                          {"backup", backup},
                                          {"restore", restore},
+                                         {"replace", replace},
+                                         {"remove", remove_file},
+                                         {"is_private", is_private},
+                                         {"read_secret", read_secret},
                                          {NULL, NULL}};
     static const luaL_Reg folder_methods[] = {{"__gc", folder_gc}, {NULL, NULL}};
     fh_bind_class(L, folder_class, folder_methods);

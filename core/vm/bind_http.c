@@ -4,8 +4,8 @@
  *   event "http"(request, method, path, body)
  *   request:headers() -> { lower-case name = value }     repeated ones joined by ", "
  *   request:query() -> { name = value }                  the last one wins
- *   request:is_loopback() -> boolean                     request:is_local() -> boolean: from within the process
- *   request:address() -> text                            of the caller, without a port; "" from within the process
+ *   request:is_loopback() -> boolean      request:is_internal() -> boolean: of this process, as its program
+ *   request:address() -> text             of the caller, without a port; "" from within the process
  *   request:respond(status, headers, body)               headers: { name, value, name, value, ... }
  *
  *   request:stream(status, headers, token) -> stream     answers bit by bit; token (or nil) is for the event "gone"
@@ -164,16 +164,16 @@ static int request_query(lua_State *L)
     return 1;
 }
 
+static int request_is_internal(lua_State *L)
+{
+    lua_pushboolean(L, check_box(L)->local != NULL);
+    return 1;
+}
+
 static int request_is_loopback(lua_State *L)
 {
     struct box *box = check_box(L);
     lua_pushboolean(L, box->local || fh_http_request_is_loopback(box->http));
-    return 1;
-}
-
-static int request_is_local(lua_State *L)
-{
-    lua_pushboolean(L, check_box(L)->local != NULL);
     return 1;
 }
 
@@ -310,7 +310,7 @@ void fh_bind_http_open(lua_State *L)
     static const luaL_Reg methods[] = {{"headers", request_headers},
                                        {"query", request_query},
                                        {"is_loopback", request_is_loopback},
-                                       {"is_local", request_is_local},
+                                       {"is_internal", request_is_internal},
                                        {"address", request_address},
                                        {"respond", request_respond},
                                        {"stream", request_stream},

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "crypto/hash.h"
 #include "vm/bind.h"
 #include "vm/embedded.h"
 #include "vm/json.h"
@@ -216,7 +217,8 @@ static int open_core(lua_State *L)
         {"client", fh_bind_client_open},   {"timer", fh_bind_timer_open},
         {"system", fh_bind_system_open},   {"shard", fh_bind_shard_open},
         {"native", fh_bind_native_open},   {"flow", fh_bind_flow_open},
-        {"command", fh_bind_command_open}, {"access", fh_bind_access_open},
+        {"command", fh_bind_command_open}, {"keystore", fh_bind_keystore_open},
+        {"access", fh_bind_access_open},   {"crypto", fh_bind_crypto_open},
     };
     lua_newtable(L);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -275,7 +277,7 @@ static int set_up(lua_State *L)
 
 int fh_vm_open(struct fh_vm **out, const struct fh_vm_context *context, struct fh_error *err)
 {
-    struct fh_vm *vm = calloc(1, sizeof(*vm));
+    struct fh_vm *vm = fh_hash_init() == 0 ? calloc(1, sizeof(*vm)) : NULL;
     if (!vm) {
         return fh_error_set(err, FH_E_NO_MEMORY, "no memory for a Lua state");
     }

@@ -19,6 +19,7 @@
 
 struct fh_client;
 struct fh_http_request;
+struct fh_keystore;
 struct fh_loop;
 struct fh_native;
 struct fh_offload;
@@ -58,7 +59,9 @@ struct fh_vm_context {
     struct fh_loop *loop;
     struct fh_store *store;
     struct fh_client *client;
-    struct fh_offload *offload;             /* of passwords */
+    struct fh_keystore *keystore; /* NULL: there are no secrets */
+    const char *key_path;         /* where a key is made when one is needed first; NULL: nowhere */
+    struct fh_offload *offload;   /* NULL: no passwords */
     const struct fh_native *const *natives; /* head of the list of C components (native.h) */
     struct fh_vm **peers;                   /* the vms of all shards, [shards] of them */
     struct fh_vm *host; /* of a command: takes its requests in this process; NULL: HTTP */

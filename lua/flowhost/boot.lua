@@ -62,27 +62,41 @@ local function save(release)
     end)
 end
 
+--- The folder's files with what was published over them.
+local function over(files, texts)
+    local all = {}
+    for _, from in ipairs { files, texts } do
+        for path, text in pairs(from) do
+            all[path] = text
+        end
+    end
+    return all
+end
+
 --- Files and settings in; a list of { file, line, message } out. Shard 0 keeps the release in the store for all: its
 --- batch is the first, so whatever a run is pinned to is on disk before the run is.
 core.on("load", function(files, settings)
     local api = require "flowhost.api"
     local catalog = require "flowhost.engine.catalog"
     local ctx = require "flowhost.ctx"
+    local document_host = require "flowhost.ctx.document_host"
     local override = require "flowhost.engine.override"
     local release_module = require "flowhost.engine.release"
     local reload = require "flowhost.engine.reload"
     local run_module = require "flowhost.engine.run"
 
     apply(settings)
-    catalog.set_up { new_ctx = ctx.new, is_jit = settings.jit == "true", taken = taken_names(),
-        retention = default_retention(settings) }
+    catalog.set_up { new_ctx = ctx.new, new_document_host = document_host.new, is_jit = settings.jit == "true",
+        taken = taken_names(), retention = default_retention(settings) }
     run_module.keeps_all = settings.record_all == "true"
-    local release = release_module.make(files, json.decode(settings.env))
+    local published = require("flowhost.engine.documents").published()
+    local release = release_module.make(over(files, published.texts), json.decode(settings.env), published.versions)
     local compiled = catalog.compile(release)
     if system.shard == 0 then
         save(release)
         require("flowhost.engine.signal_link").start()
-        reload.begin(release, settings.has_host_file == "true" and read_host_file or nil, files["host.lua"])
+        reload.begin(release, release_module.make(files, {}).hashes, published,
+            settings.has_host_file == "true" and read_host_file or nil, files["host.lua"])
     end
     release.texts = {}
     catalog.on_served = api.set_release
@@ -94,6 +108,7 @@ end)
 
 core.on("reload", function(...)
     require("flowhost.engine.reload").change(...)
+    require("flowhost.engine.secrets").refresh_all()
 end)
 
 local function collect_releases()
@@ -110,6 +125,7 @@ core.on("start", function()
     local catalog = require "flowhost.engine.catalog"
     local recovery = require "flowhost.engine.recovery"
     collect_releases()
+    require("flowhost.engine.secrets").start()
     require "flowhost.engine.control"
     local retention = require "flowhost.engine.retention"
     require("flowhost.engine.signal_link").learn()

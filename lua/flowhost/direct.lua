@@ -14,11 +14,11 @@ end
 
 Request.query = Request.headers
 
-function Request.is_local()
+function Request.is_internal()
     return true
 end
 
-Request.is_loopback = Request.is_local
+Request.is_loopback = Request.is_internal
 
 function Request.address()
     return ""

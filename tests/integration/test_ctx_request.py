@@ -305,7 +305,7 @@ class Request(HostCase):
                               ({"url": url, "timeout": 0}, "timeout"), ({"url": url, "timeout": "x"}, "timeout"),
                               ({"url": url, "max_bytes": "x"}, "max_bytes"), ({"url": url, "follow": "x"}, "follow"),
                               ({"url": url, "method": 7}, "method"), ({"url": url, "headers": 7}, "headers"),
-                              ({"url": url, "responseType": "xml"}, "responseType"), ({"url": url, "auth": "x"}, "auth"),
+                              ({"url": url, "responseType": "yaml"}, "responseType"), ({"url": url, "auth": "x"}, "auth"),
                               ({"url": url, "headers": {f"X-{i}": 1 for i in range(101)}}, "headers"),
                               ({"url": url, "headers": {"X": "a\r\nY: b"}}, "header"), ({"url": url, "query": {"a": {"b": 1}}}, "query")):
             result = self.output_of("try", options)

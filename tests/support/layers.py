@@ -41,8 +41,8 @@ STANDARD_HEADER = re.compile(r"""
 PKG_CONFIG = ["luajit", "libmicrohttpd", "libcurl", "libsodium", "openssl"]
 MAY_HOLD_STATE = {"core/main.c", "core/base/log.c", "core/base/fault.c"}
 
-LUA_PURE = {"expr", "schema", "json"}
-LUA_MAY_REQUIRE = {"expr": LUA_PURE, "schema": LUA_PURE, "json": LUA_PURE}
+LUA_PURE = {"expr", "schema", "json", "codec"}
+LUA_MAY_REQUIRE = {name: LUA_PURE for name in LUA_PURE}
 LUA_MAY_REQUIRE["dialect"] = LUA_PURE
 LUA_MAY_REQUIRE["flow"] = LUA_MAY_REQUIRE["dialect"] | {"dialect"}
 LUA_MAY_REQUIRE["engine"] = LUA_MAY_REQUIRE["flow"] | {"flow"}

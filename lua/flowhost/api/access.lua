@@ -93,7 +93,7 @@ end
 
 --- The caller; nil and whether a secret was given that is none.
 local function identify(request, headers)
-    if request:is_local() then
+    if request:is_internal() then
         return LOCAL
     end
     local bearer = (headers.authorization or ""):match "^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+)%s*$"
@@ -122,7 +122,7 @@ local SLOW_AFTER, HELD_MAX, HOUR_MS = 10, 200, 3600 * 1000
 local failures = limit.new { threshold = SLOW_AFTER, base_ms = 100, max_ms = 3000, forget_ms = HOUR_MS,
     max_keys = 4096 }
 local held = 0 -- answers that wait
-local CHALLENGE = { "WWW-Authenticate", 'Bearer realm="flowhost"' }
+local CHALLENGE = { "WWW-Authenticate", "Bearer" }
 
 local function send_unauthorized(request)
     local detail = "who are you? send a token as Authorization: Bearer (flowhost token create makes one), or log in"
@@ -192,7 +192,7 @@ local function take_start(request, app, proceed)
     app_rate.take(app, function(wait_ms)
         if wait_ms > 0 then
             return problem.send(request, 429, "RATE_LIMITED",
-                ("app '%s' may start %g runs a second (burst %g)"):format(app.name, app.eps, 2 * app.eps),
+                ("eps limitation is: %.14g (of app %s, with bursts of twice that)"):format(app.eps, app.name),
                 { headers = { "Retry-After", tostring(math.ceil(wait_ms / 1000)) } })
         end
         proceed()
@@ -203,8 +203,9 @@ end
 local function gate_app(request, route, captures, method, path, proceed)
     local caller = M.caller(request)
     local app = access.apps[caller.app]
-    if not app or app.checked ~= "accepted" then
-        return M.forbid(request, method, path, ("app '%s' is %s"):format(caller.app, app and app.checked or "gone"))
+    if not app or app.state ~= "accepted" then
+        return problem.send(request, 403, "APP_NOT_ACCEPTED", ("app %s is %s"):format(caller.app,
+            app and app.state or "not there any more"))
     elseif route.for_apps == "start" then
         return take_start(request, app, proceed)
     elseif route.for_apps == "any" or (route.for_apps == "run" and is_own_run(caller.app, captures.id)) then
@@ -235,11 +236,11 @@ function M.gate(request, route, captures, method, path, proceed)
         return send_unauthorized(request)
     end
     callers[request] = caller
-    if access.RANK[caller.role] < (access.RANK[route.role] or 0) then
+    if caller.app then
+        return gate_app(request, route, captures, method, path, proceed)
+    elseif access.RANK[caller.role] < (access.RANK[route.role] or 0) then
         return M.forbid(request, method, path, ("this needs the role %s, %s has %s"):format(route.role, caller.name,
             caller.role), route.role)
-    elseif caller.app then
-        return gate_app(request, route, captures, method, path, proceed)
     end
     return proceed()
 end

@@ -28,7 +28,7 @@ M.send = send
 --- 409, 503, 507 for what the store said; true when it said something.
 function M.refuse_stored(request, code, what)
     if code == "CONFLICT" then
-        problem.send(request, 409, "CONFLICT", ("%s is there already, or was changed meanwhile"):format(what))
+        problem.send(request, 409, "EXISTS", ("%s exists, or was changed meanwhile"):format(what))
     elseif code then
         problem.send(request, code == "DISK_FULL" and 507 or 503, code, ("%s could not be stored: %s"):format(what,
             code))
@@ -107,7 +107,7 @@ function M.add_user(request, _, _, _, body)
         local batch = store.batch()
         batch:expect_absent(tables.users, o.name)
         access.put(batch, tables.users, o.name, row)
-        access.change(batch, { actor = api_access.actor(request), action = "user.create", after = user_view(row) },
+        access.change(batch, { actor = api_access.actor(request), action = "create user", after = user_view(row) },
             function(code)
                 if not M.refuse_stored(request, code, "user " .. o.name) then
                     send(request, 201, user_view(row))
@@ -158,7 +158,7 @@ function M.change_user(request, captures, _, _, body)
         batch:expect_value(tables.users, name, raw)
         access.put(batch, tables.users, name, row)
         end_sessions(batch, name)
-        access.change(batch, { actor = api_access.actor(request), action = text and "user.password" or "user.change",
+        access.change(batch, { actor = api_access.actor(request), action = text and "change password" or "change user",
             before = before, after = user_view(row) }, function(code)
             if not M.refuse_stored(request, code, "user " .. name) then
                 send(request, 200, user_view(row))
@@ -177,7 +177,7 @@ function M.remove_user(request, captures)
     batch:expect_value(tables.users, name, raw)
     batch:del(tables.users, name)
     end_sessions(batch, name)
-    access.change(batch, { actor = api_access.actor(request), action = "user.remove", before = user_view(row) },
+    access.change(batch, { actor = api_access.actor(request), action = "remove user", before = user_view(row) },
         function(code)
             if not M.refuse_stored(request, code, "user " .. name) then
                 request:respond(204, {}, "")
@@ -200,13 +200,31 @@ M.list_tokens = list("tokens", token_view)
 
 local ADD_TOKEN = body_module.set_of("name", "role", "expires")
 
---- Seconds until it expires: a number, or text such as 30d; nil, message when it cannot be.
-local function seconds_of(expires)
+--- `expires`: seconds, or text such as 30d; nil: never. false after 422.
+function M.set_expiry(request, row, expires)
+    if expires == nil then
+        return true
+    end
     local seconds = type(expires) == "number" and expires or type(expires) == "string" and retention.parse_age(expires)
     if not seconds or seconds <= 0 or seconds > 1e10 then
-        return nil, "must be a number of seconds or such as 30d, 12h"
+        body_module.refuse(request, "/expires", "must be a number of seconds or such as 30d, 12h")
+        return false
     end
-    return seconds
+    row.expires = timer.now_ms() + seconds * 1000
+    return true
+end
+
+--- Stores a token with what is in the batch, then shows it once.
+function M.create_token(request, batch, row)
+    local _, secret = access.add_token(batch, row)
+    access.change(batch, { actor = api_access.actor(request), action = "create token", after = token_view(row) },
+        function(code)
+            if not M.refuse_stored(request, code, "the token") then
+                local shown = token_view(row)
+                shown.token = secret
+                send(request, 201, shown)
+            end
+        end)
 end
 
 function M.add_token(request, _, _, _, body)
@@ -219,23 +237,9 @@ function M.add_token(request, _, _, _, body)
         return body_module.refuse(request, "/name", M.NAME)
     end
     local row = { kind = "token", name = o.name or o.role, role = o.role }
-    if o.expires ~= nil then
-        local seconds, message = seconds_of(o.expires)
-        if not seconds then
-            return body_module.refuse(request, "/expires", message)
-        end
-        row.expires = timer.now_ms() + seconds * 1000
+    if M.set_expiry(request, row, o.expires) then
+        M.create_token(request, store.batch(), row)
     end
-    local batch = store.batch()
-    local _, secret = access.add_token(batch, row)
-    access.change(batch, { actor = api_access.actor(request), action = "token.create", after = token_view(row) },
-        function(code)
-            if not M.refuse_stored(request, code, "the token") then
-                local shown = token_view(row)
-                shown.token = secret
-                send(request, 201, shown)
-            end
-        end)
 end
 
 function M.remove_token(request, captures)
@@ -248,7 +252,7 @@ function M.remove_token(request, captures)
     if not found then
         return problem.send(request, 404, "NO_TOKEN", ("no token '%s'"):format(captures.id))
     end
-    access.change(batch, { actor = api_access.actor(request), action = "token.remove", before = token_view(found) },
+    access.change(batch, { actor = api_access.actor(request), action = "remove token", before = token_view(found) },
         function(code)
             if not M.refuse_stored(request, code, "the token") then
                 request:respond(204, {}, "")

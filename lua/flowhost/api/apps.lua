@@ -18,12 +18,12 @@ local null = json.null
 
 local M = {}
 
-local CHECKED = body_module.set_of("pending", "accepted", "rejected")
-local MAX_EPS, MAX_MEMBERS, DEFAULT_EPS = 100000, 100, 10
+local STATES = body_module.set_of("pending", "accepted", "rejected")
+local MAX_EPS, MAX_MEMBERS, DEFAULT_EPS = 1e6, 100, 100
 
 local function app_view(row)
     return { name = row.name, owner = row.owner, members = json.array { unpack(row.members) }, eps = row.eps,
-        checked = row.checked, created_at = view.time(row.created) }
+        description = row.description or null, state = row.state, created_at = view.time(row.created) }
 end
 
 local function may_see(caller, row)
@@ -69,14 +69,16 @@ function M.get(request, captures, method, path)
     end
 end
 
---- What is wrong with eps, members, checked, owner: pointer, message.
+--- What is wrong with eps, members, state, owner: pointer, message.
 local function check(o)
-    if o.eps ~= nil and (type(o.eps) ~= "number" or o.eps < 0 or o.eps > MAX_EPS) then
-        return "/eps", ("must be runs a second, up to %d; 0 is no limit"):format(MAX_EPS)
-    elseif o.checked ~= nil and not CHECKED[o.checked] then
-        return "/checked", "must be pending, accepted or rejected"
+    if o.eps ~= nil and (type(o.eps) ~= "number" or o.eps <= 0 or o.eps > MAX_EPS) then
+        return "/eps", "must be a number of starts a second, above 0"
+    elseif o.state ~= nil and not STATES[o.state] then
+        return "/state", "must be pending, accepted or rejected"
     elseif o.owner ~= nil and not accounts.is_name(o.owner) then
         return "/owner", accounts.NAME
+    elseif o.description ~= nil and (type(o.description) ~= "string" or #o.description > 1000) then
+        return "/description", "must be a text of at most 1000 bytes"
     elseif o.members ~= nil and (type(o.members) ~= "table" or not json.is_array(o.members)
         or #o.members > MAX_MEMBERS) then
         return "/members", ("must be a list of at most %d names"):format(MAX_MEMBERS)
@@ -88,13 +90,9 @@ local function check(o)
     end
 end
 
-local function token_of(name)
-    return { kind = "app", name = name, app = name, role = "operator" }
-end
+local ADD = body_module.set_of("name", "eps", "members", "description", "owner")
 
-local ADD = body_module.set_of("name", "eps", "members")
-
---- POST /v1/apps: pending; the token is shown once.
+--- POST /v1/apps: pending. Only an admin names another owner.
 function M.add(request, _, _, _, body)
     local o = body_module.read(request, body, ADD)
     if not o then
@@ -106,22 +104,20 @@ function M.add(request, _, _, _, body)
     if pointer then
         return body_module.refuse(request, pointer, message)
     end
-    local actor, batch = api_access.actor(request), store.batch()
-    local row = { name = o.name, owner = actor, members = json.array(o.members or {}), eps = o.eps or DEFAULT_EPS,
-        checked = "pending", created = timer.now_ms() }
+    local caller, batch = api_access.caller(request), store.batch()
+    local row = { name = o.name, owner = caller.role == "admin" and o.owner or caller.name, eps = o.eps or DEFAULT_EPS,
+        members = json.array { unpack(o.members or {}) }, description = o.description, state = "pending",
+        created = timer.now_ms() }
     batch:expect_absent(tables.apps, o.name)
     access.put(batch, tables.apps, o.name, row)
-    local _, secret = access.add_token(batch, token_of(o.name))
-    access.change(batch, { actor = actor, action = "app.create", after = app_view(row) }, function(code)
+    access.change(batch, { actor = caller.name, action = "create app", after = app_view(row) }, function(code)
         if not accounts.refuse_stored(request, code, "app " .. o.name) then
-            local shown = app_view(row)
-            shown.token = secret
-            accounts.send(request, 201, shown)
+            accounts.send(request, 201, app_view(row))
         end
     end)
 end
 
-local CHANGE = body_module.set_of("eps", "members", "checked", "owner")
+local CHANGE = body_module.set_of("eps", "members", "state", "owner", "description")
 
 --- PATCH: members by owner and members; the rest by admins.
 function M.change(request, captures, method, path, body)
@@ -133,7 +129,7 @@ function M.change(request, captures, method, path, body)
     local pointer, message = check(o)
     if pointer then
         return body_module.refuse(request, pointer, message)
-    elseif (o.eps or o.checked or o.owner) and api_access.caller(request).role ~= "admin" then
+    elseif (o.eps or o.state or o.owner) and api_access.caller(request).role ~= "admin" then
         return api_access.forbid(request, method, path, "an app's eps, owner and acceptance are an admin's to change")
     end
     local before, batch = app_view(row), store.batch()
@@ -142,8 +138,8 @@ function M.change(request, captures, method, path, body)
     end
     batch:expect_value(tables.apps, row.name, raw)
     access.put(batch, tables.apps, row.name, row)
-    access.change(batch, { actor = api_access.actor(request), action = o.checked and "app." .. o.checked
-        or "app.change", before = before, after = app_view(row) }, function(code)
+    access.change(batch, { actor = api_access.actor(request), action = "change app", before = before,
+        after = app_view(row) }, function(code)
         if not accounts.refuse_stored(request, code, "app " .. row.name) then
             accounts.send(request, 200, app_view(row))
         end
@@ -156,24 +152,27 @@ local function is_token_of(name)
     end
 end
 
---- POST .../token: another token; the one before holds no longer.
-function M.rotate(request, captures, method, path)
+local ADD_TOKEN = body_module.set_of("name", "expires", "rotate")
+
+--- POST .../tokens: another token, shown once; with rotate the ones before hold no longer.
+function M.add_token(request, captures, method, path, body)
     local row, raw = find(request, captures.name, method, path)
-    if not row then
+    local o = row and body_module.read(request, body, ADD_TOKEN)
+    if not o then
+        return
+    end
+    local token = { kind = "app", name = o.name or row.name, app = row.name, role = "app" }
+    if not accounts.is_name(token.name) then
+        return body_module.refuse(request, "/name", accounts.NAME)
+    elseif not accounts.set_expiry(request, token, o.expires) then
         return
     end
     local batch = store.batch()
     batch:expect_value(tables.apps, row.name, raw)
-    access.delete_tokens(batch, is_token_of(row.name))
-    local shown, secret = access.add_token(batch, token_of(row.name))
-    shown = accounts.token_view(shown)
-    access.change(batch, { actor = api_access.actor(request), action = "app.token", after = { name = row.name } },
-        function(code)
-            if not accounts.refuse_stored(request, code, "the token") then
-                shown.token = secret
-                accounts.send(request, 201, shown)
-            end
-        end)
+    if o.rotate then
+        access.delete_tokens(batch, is_token_of(row.name))
+    end
+    accounts.create_token(request, batch, token)
 end
 
 function M.remove(request, captures, method, path)
@@ -185,7 +184,7 @@ function M.remove(request, captures, method, path)
     batch:expect_value(tables.apps, row.name, raw)
     batch:del(tables.apps, row.name)
     access.delete_tokens(batch, is_token_of(row.name))
-    access.change(batch, { actor = api_access.actor(request), action = "app.remove", before = app_view(row) },
+    access.change(batch, { actor = api_access.actor(request), action = "remove app", before = app_view(row) },
         function(code)
             if not accounts.refuse_stored(request, code, "app " .. row.name) then
                 request:respond(204, {}, "")

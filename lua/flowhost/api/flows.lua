@@ -5,6 +5,7 @@ local access = require "flowhost.api.access"
 local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
+local naming = require "flowhost.flow.naming"
 local override_module = require "flowhost.engine.override"
 local problem = require "flowhost.api.problem"
 local release_module = require "flowhost.engine.release"
@@ -29,7 +30,7 @@ local function flow_view(flow)
     local override = catalog.overrides[flow.name] or {}
     local newest = catalog.active.flows[flow.name]
     return {
-        name = flow.name, file = flow.file, version = flow.version, release = flow.release, dialect = "lua",
+        name = flow.name, file = flow.file, version = flow.version, release = flow.release, dialect = flow.dialect,
         description = flow.description or null, durable = flow.durable, on_error = flow.on_error,
         http = flow.http and flow.http.method .. " " .. flow.http.path or null, enabled = not override.disabled,
         pinned = override.release ~= nil, newest_version = newest and newest.version or null,
@@ -91,27 +92,27 @@ local function list_releases()
     return list
 end
 
---- Hash of the file in a release; nil when it has none of that path.
-local function file_of(release, file)
+--- The flow's version in a release; nil when it has none of that name.
+local function version_in(release, name)
     if release.hash == catalog.active.hash then
-        return catalog.active.hashes[file]
+        return release_module.version_of(catalog.active, naming.file_of(catalog.active.hashes, name))
     end
     local tree_json = release_module.read_tree(release.root)
-    return tree_json and release_module.find_file(tree_json, file)
+    return tree_json and release_module.find_version(tree_json, name)
 end
 
 --- The newest release of each version, newest first; at most `limit`, behind the release `after`.
-local function find_versions(file, limit, after)
+local function find_versions(name, limit, after)
     local items, seen, is_behind = {}, {}, after == nil
     for _, release in ipairs(list_releases()) do
         chore.pause()
-        local hash = file_of(release, file)
-        if hash and not seen[hash] then
-            seen[hash] = true
+        local version = version_in(release, name)
+        if version and not seen[version] then
+            seen[version] = true
             if is_behind and #items == limit then
                 return items, items[limit].release
             elseif is_behind then
-                items[#items + 1] = { version = hash:sub(1, 12), release = release.hash,
+                items[#items + 1] = { version = version, release = release.hash,
                     activated_at = view.time(release.activated) }
             end
         end
@@ -121,7 +122,7 @@ local function find_versions(file, limit, after)
 end
 
 local function send_versions(request, name, limit, after)
-    local items, last = find_versions(name .. ".lua", limit, after)
+    local items, last = find_versions(name, limit, after)
     local weights = weights_of(name)
     for _, item in ipairs(items) do
         item.weight = weights[item.version] or 0
@@ -136,7 +137,7 @@ function M.versions(request, captures)
     if not limit or limit < 1 or limit > MAX_LIMIT or limit ~= math.floor(limit) then
         return problem.send(request, 422, "QUERY_INVALID",
             ("limit must be a whole number from 1 to %d"):format(MAX_LIMIT))
-    elseif not catalog.active.hashes[captures.name .. ".lua"] and not catalog.overrides[captures.name] then
+    elseif not naming.file_of(catalog.active.hashes, captures.name) and not catalog.overrides[captures.name] then
         return send_no_flow(request, captures.name)
     end
     chore.run("versions", "listing versions", function()
@@ -147,8 +148,7 @@ end
 -- changes -------------------------------------------------------------------------------------------------------------
 
 local function change(request, name, action, o)
-    o.actor = access.actor(request)
-    override_module.change(name, action, o, function(result)
+    override_module.change(name, action, o, access.actor(request), function(result)
         if result.status then
             return problem.send(request, result.status, result.code, result.detail)
         end

@@ -7,14 +7,19 @@ local apps = require "flowhost.api.apps"
 local bundle = require "flowhost.api.bundle"
 local core = require "flowhost.core"
 local diff = require "flowhost.api.diff"
+local documents = require "flowhost.api.documents"
 local events = require "flowhost.api.events"
 local flows = require "flowhost.api.flows"
 local links = require "flowhost.api.links"
+local openapi = require "flowhost.api.openapi"
 local problem = require "flowhost.api.problem"
+local psgo = require "flowhost.api.psgo"
 local rehearse = require "flowhost.api.rehearse"
 local router = require "flowhost.api.router"
+local rule_route = require "flowhost.api.rule_route"
 local run_actions = require "flowhost.api.run_actions"
 local runs = require "flowhost.api.runs"
+local secrets = require "flowhost.api.secrets"
 local session = require "flowhost.api.session"
 local start = require "flowhost.api.start"
 local why = require "flowhost.api.why"
@@ -50,6 +55,7 @@ local OWN_RUNS, STARTS = { for_apps = "run" }, { for_apps = "start" }
 
 router.add("GET", "/healthz", healthz, ANYBODY)
 router.add("GET", "/readyz", readyz, ANYBODY)
+router.add("GET", "/v1/openapi.json", openapi.get)
 router.add("GET", "/v1/flows", flows.list)
 router.add("POST", "/v1/flows/{name+}/runs", start.handle_api, STARTS)
 router.add("GET", "/v1/flows/{name+}/versions", flows.versions)
@@ -65,6 +71,8 @@ router.add("GET", "/v1/runs/{id}/events", events.get, OWN_RUNS)
 router.add("GET", "/v1/runs/{id}/why", why.get)
 router.add("GET", "/v1/runs/{id}/replay", rehearse.replay)
 router.add("POST", "/v1/runs/{id}/signal/{name}", run_actions.signal, OWN_RUNS)
+router.add("GET", "/v1/runs/{id}/snapshot", run_actions.snapshot)
+router.add("PUT", "/v1/runs/{id}/snapshot", run_actions.edit)
 router.add("POST", "/v1/runs/{id}/recover", run_actions.recover)
 router.add("POST", "/v1/runs/{id}/cancel", run_actions.cancel)
 router.add("POST", "/v1/runs/{id}/fork", run_actions.fork)
@@ -74,6 +82,9 @@ router.add("GET", "/v1/runs/{a}/diff/{b}", diff.get)
 router.add("GET", "/v1/runs/{id}/export", bundle.export)
 router.add("POST", "/v1/runs/import", bundle.import)
 router.add("POST", "/v1/releases/check", rehearse.check)
+router.add("GET", "/v1/secrets", secrets.list, { role = "admin" })
+router.add("PUT", "/v1/secrets/{name}", secrets.put, { role = "admin" })
+router.add("DELETE", "/v1/secrets/{name}", secrets.remove, { role = "admin" })
 router.add("GET", "/v1/audit", run_actions.audit)
 router.add("GET", "/v1/signals/{token}", links.show, ANYBODY)
 router.add("POST", "/v1/signals/{token}", links.use, ANYBODY)
@@ -93,11 +104,21 @@ router.add("POST", "/v1/apps", apps.add)
 router.add("GET", "/v1/apps/{name}", apps.get)
 router.add("PATCH", "/v1/apps/{name}", apps.change)
 router.add("DELETE", "/v1/apps/{name}", apps.remove)
-router.add("POST", "/v1/apps/{name}/token", apps.rotate)
+router.add("POST", "/v1/apps/{name}/tokens", apps.add_token)
+
+router.add("GET", "/v1/documents/{kind}", documents.list)
+router.add("POST", "/v1/documents/{kind}", documents.publish)
+router.add("GET", "/v1/documents/{kind}/{id}", documents.get)
+router.add("DELETE", "/v1/documents/{kind}/{id}", documents.remove)
+router.add("POST", "/v1/documents/{kind}/{id}/activate", documents.activate)
+router.add("GET", "/v1/runs/{id}/log", documents.log)
+psgo.add_routes(router)
 
 --- Serves the routes of this release from now on.
 function M.set_release(release)
-    flow_routes = start.routes_of(release, router)
+    rule_route.set_flows(release.flows)
+    openapi.set_flows(release.flows)
+    flow_routes = start.routes_of(release, router, rule_route.serve)
 end
 
 function M.drain()

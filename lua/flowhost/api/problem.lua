@@ -10,8 +10,8 @@ local M = {
 }
 
 local TITLES = {
-    [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden", [404] = "Not Found",
-    [405] = "Method Not Allowed", [409] = "Conflict",
+    [400] = "Bad Request", [401] = "Unauthorized",
+    [403] = "Forbidden", [404] = "Not Found", [405] = "Method Not Allowed", [409] = "Conflict",
     [410] = "Gone",
     [413] = "Payload Too Large", [422] = "Unprocessable Content", [429] = "Too Many Requests",
     [500] = "Internal Server Error",
@@ -20,7 +20,8 @@ local TITLES = {
 
 --- Status of a run that did not succeed: whose fault it was shows in it.
 local BY_CODE = { DISK_FULL = 507, IO = 503, CLOSED = 503, BROKEN = 409, CANCELLED = 409, IDEMPOTENCY_CONFLICT = 409 }
-local BY_CODE_OF_STEP = { NETWORK = 502, HTTP_STATUS = 502, NOT_JSON = 502, TOO_LARGE = 502, TLS = 502, TIMEOUT = 504 }
+local BY_CODE_OF_STEP = { NETWORK = 502, HTTP_STATUS = 502, NOT_JSON = 502, TOO_LARGE = 502, TLS = 502, TIMEOUT = 504,
+    NETWORK_REFUSED = 502, NOT_XML = 502 }
 
 ---@param fields table?  more members: run, step, errors, headers (extra headers, flat list)
 function M.send(request, status, code, detail, fields)

@@ -97,13 +97,19 @@ local function name_captures(names, found)
     return captures
 end
 
-local own = M.new_table()
+local own, added = M.new_table(), {}
 
 --- Adds a route of the host itself.
 ---@param o { role: string?, for_apps: string? }?  for_apps: a token of an app may use it; "run": for its own runs
 function M.add(method, path, handler, o)
     local role = o and o.role or (method == "GET" and "viewer" or "operator")
+    added[#added + 1] = { method = method, path = path, role = role }
     M.add_to(own, method, path, handler, { role = role, for_apps = o and o.for_apps })
+end
+
+--- The host's own routes: { method, path as it was added, role }, in the order in which they were added.
+function M.own()
+    return added
 end
 
 local function allow_of(tried)

@@ -8,18 +8,24 @@ local audit = require "flowhost.engine.audit"
 local body_module = require "flowhost.api.body"
 local bulk = require "flowhost.engine.bulk"
 local filter = require "flowhost.api.filter"
+local journal = require "flowhost.engine.journal"
+local naming = require "flowhost.flow.naming"
 local problem = require "flowhost.api.problem"
+local release_module = require "flowhost.engine.release"
 local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
 local runs = require "flowhost.api.runs"
+local snapshot = require "flowhost.engine.snapshot"
 local view = require "flowhost.api.view"
 
 local json, system = core.json, core.system
 
 local M = {}
 
-local RECOVER_FIELDS = body_module.set_of("value", "input", "data", "steps", "from", "release", "dry_run", "reason")
+local RECOVER_FIELDS = body_module.set_of("value", "input", "data", "steps", "from", "release", "dry_run", "reason",
+    "layer", "names", "rule")
+local EDIT_FIELDS = body_module.set_of("data", "layer", "names", "rule", "reason")
 local FORK_FIELDS = body_module.set_of("from", "input", "steps", "data", "allow_effects", "reason")
 local CANCEL_FIELDS = body_module.set_of("reason")
 local BULK_FIELDS = { recover = body_module.set_of("filter", "release", "from", "value", "data", "reason"),
@@ -43,6 +49,11 @@ end
 local function relay(request, bytes, verb, arguments, on_done)
     local id = system.id_text(bytes)
     arguments.id = id
+    if arguments.edits then
+        arguments.edits.actor = access.actor(request)
+    else
+        arguments.actor = access.actor(request)
+    end
     remote.call(remote.owner(bytes), verb, arguments, function(result)
         if result.status then
             send_refusal(request, id, result)
@@ -59,11 +70,47 @@ function M.recover(request, captures, _, _, body)
     local bytes = check_id(request, captures.id)
     local edits = bytes and body_module.read(request, body, RECOVER_FIELDS)
     if edits then
-        edits.actor = access.actor(request)
         relay(request, bytes, "recover", { edits = edits }, edits.dry_run and function(result)
             runs.send(request, 200, result.report)
         end)
     end
+end
+
+--- PUT /v1/runs/{id}/snapshot
+function M.edit(request, captures, _, _, body)
+    local bytes = check_id(request, captures.id)
+    local edits = bytes and body_module.read(request, body, EDIT_FIELDS)
+    if edits then
+        relay(request, bytes, "edit", { edits = edits }, function()
+            M.snapshot(request, captures)
+        end)
+    end
+end
+
+--- The rule that a run is pinned to, as it was published or as its file says.
+local function rule_of(row)
+    local release = release_module.read(row.release)
+    local path = release and naming.file_of(release.hashes, row.flow)
+    local text = path and release_module.read_blob(release.hashes[path])
+    return text and json.decode(text) or json.null
+end
+
+--- GET /v1/runs/{id}/snapshot: where a run of a rule stands.
+function M.snapshot(request, captures)
+    local bytes = check_id(request, captures.id)
+    local row = bytes and rows.read(bytes)
+    if not row then
+        return bytes and problem.send(request, 404, "NO_RUN", "no run " .. captures.id)
+    end
+    local latest = snapshot.latest(journal.index(journal.load(bytes) or {}))
+    if not latest then
+        return problem.send(request, 404, "NO_SNAPSHOT", ("run %s has no snapshot: only runs of rules that came to "
+            .. "stand have one"):format(row.id), { run = row.id })
+    end
+    local is_edited = type(latest.rule) == "string"
+    runs.send(request, 200, { run = row.id, status = row.status, layer = latest.layer,
+        names = latest.names or json.null, data = latest.data,
+        rule = is_edited and json.decode(latest.rule) or rule_of(row), is_rule_edited = is_edited })
 end
 
 --- A reason as text; nil after a problem was sent.
@@ -84,7 +131,7 @@ function M.cancel(request, captures, _, _, body)
     local options = bytes and body_module.read(request, body, CANCEL_FIELDS)
     local reason = options and reason_of(request, options)
     if reason then
-        relay(request, bytes, "cancel", { reason = reason, actor = access.actor(request) })
+        relay(request, bytes, "cancel", { reason = reason })
     end
 end
 
@@ -92,7 +139,6 @@ function M.fork(request, captures, _, _, body)
     local bytes = check_id(request, captures.id)
     local edits = bytes and body_module.read(request, body, FORK_FIELDS)
     if edits then
-        edits.actor = access.actor(request)
         relay(request, bytes, "fork", { edits = edits }, function(result)
             local row = rows.read(system.id_bytes(result.run))
             request:respond(201, { "Content-Type", "application/json", "Location", "/v1/runs/" .. result.run,
@@ -147,7 +193,7 @@ local function bulk_of(verb)
         local run
         run = run_module.start {
             flow = bulk.flow, input = { verb = verb, filter = wanted, edits = edits, reason = reason,
-                actor = edits.actor },
+                actor = access.actor(request) },
             waiter = function(ended)
                 if ended.was_refused then
                     problem.send_run(request, ended, "/v1/flows/flowhost/bulk")

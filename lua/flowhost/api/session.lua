@@ -3,7 +3,6 @@
 
 local access = require "flowhost.engine.access"
 local api_access = require "flowhost.api.access"
-local body_module = require "flowhost.api.body"
 local core = require "flowhost.core"
 local problem = require "flowhost.api.problem"
 local remote = require "flowhost.engine.remote"
@@ -14,7 +13,6 @@ local json = core.json
 
 local M = {}
 
-local FIELDS = body_module.set_of("name", "password")
 local MAX_NAME, MAX_PASSWORD = 200, 1024
 
 --- Only over TLS if that is how it came.
@@ -36,16 +34,14 @@ end
 
 --- POST /v1/session { name, password }: the cookie holds for seven days.
 function M.login(request, _, _, _, body)
-    local o = body_module.read(request, body, FIELDS)
-    if not o then
-        return
-    elseif not is_text(o.name, MAX_NAME) or not is_text(o.password, MAX_PASSWORD) then
-        return body_module.refuse(request, "", "name and password must be texts")
+    local o = json.decode(body)
+    if type(o) ~= "table" or not is_text(o.name, MAX_NAME) or not is_text(o.password, MAX_PASSWORD) then
+        return problem.send(request, 400, "BODY_INVALID", "the body must be { \"name\": ..., \"password\": ... }")
     end
     local arguments = { name = o.name, password = o.password, address = api_access.address(request) }
     remote.call(0, "login", arguments, function(result)
         if result.status then
-            local headers = result.status == 401 and { "WWW-Authenticate", 'Bearer realm="flowhost"' }
+            local headers = result.status == 401 and { "WWW-Authenticate", "Bearer" }
                 or result.retry_s and { "Retry-After", tostring(result.retry_s) } or nil
             return problem.send(request, result.status, result.code, result.detail, { headers = headers })
         end

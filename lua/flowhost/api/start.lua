@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Starting runs over HTTP: flows' own routes and POST /v1/flows/{name}/runs.
 --
---   own route: input is { query, body, header, path, method, params }; the answer is the run's output (or ctx.response)
+--   own route: input is { query, body, header, path, method, params }, with `raw` also raw: the body as it came; the
+--              answer is the run's output (or ctx.response)
 --   API:       input is the body; Idempotency-Key joins; Prefer: respond-async gives 202, wait=N gives it after N s
 
 local access = require "flowhost.api.access"
@@ -19,7 +20,7 @@ local json = core.json
 local M = { is_draining = false }
 
 --- Trace id of the caller (W3C traceparent, else trace-id), or nil.
-local function trace_id_of(headers)
+function M.trace_id_of(headers)
     local traceparent = headers.traceparent
     local id = traceparent and traceparent:lower():match "^%x%x%-(%x+)%-%x+%-%x%x"
     if id and #id == 32 then
@@ -29,7 +30,7 @@ local function trace_id_of(headers)
     return given and #given <= 64 and given:find "^[%w._-]+$" and given or nil
 end
 
-local function refuse_when_draining(request)
+function M.refuse_when_draining(request)
     if M.is_draining then
         problem.send(request, 503, "DRAINING", "the host is closing down and takes no new runs",
             { headers = { "Retry-After", "5" } })
@@ -38,7 +39,7 @@ local function refuse_when_draining(request)
 end
 
 --- Whether the run of a caller has to stand in line: nil after 503 was sent to one who would wait.
-local function admit(request, is_async)
+function M.admit(request, is_async)
     if not is_async and admission.is_full() then
         problem.send(request, 503, "BUSY", "the host works on as many runs as it may (max_running); come again, or "
             .. "send Prefer: respond-async to be queued", { headers = { "Retry-After", "1" } })
@@ -47,13 +48,14 @@ local function admit(request, is_async)
     return is_async and admission.must_queue()
 end
 
---- true and the body's value (nil for none and for null); false when it is not JSON and 400 was sent.
-local function decode_body(request, body)
+--- true and the body's value (nil for none, for null and, if `may_be_other`, for what is no JSON); false when it is not
+--- JSON and 400 was sent.
+local function decode_body(request, body, may_be_other)
     if body == "" then
         return true, nil
     end
     local value, reason = json.decode(body)
-    if value == nil then
+    if value == nil and not may_be_other then
         problem.send(request, 400, "BODY_NOT_JSON", "the body is not JSON: " .. reason)
         return false
     elseif value == json.null then
@@ -63,8 +65,11 @@ local function decode_body(request, body)
 end
 
 local function check_input(request, flow, input)
-    local errors = flow.request and fields.check(flow.request, input)
+    local errors = flow.request and fields.check(flow.request, input, json)
     if errors then
+        for _, err in ipairs(errors) do
+            err.path = nil -- the pointer says it
+        end
         problem.send(request, 400, "INPUT_INVALID", errors[1].pointer .. ": " .. errors[1].message, { errors = errors })
         return false
     end
@@ -99,22 +104,22 @@ end
 --- A flow's own route.
 local function handle_route(name, request, captures, method, path, body)
     local flow = find_flow(request, name)
-    if not flow or refuse_when_draining(request) then
+    if not flow or M.refuse_when_draining(request) then
         return
     end
-    local is_json, value = decode_body(request, body)
+    local is_json, value = decode_body(request, body, flow.raw)
     if not is_json then
         return
     end
     local headers = request:headers()
     local input = { query = request:query(), body = value, header = headers, path = path, method = method,
-        params = captures }
-    local trace_id = trace_id_of(headers)
+        params = captures, raw = flow.raw and body or nil }
+    local trace_id = M.trace_id_of(headers)
     remove_credentials(headers, flow)
     if not check_input(request, flow, input) then
         return
     end
-    if admit(request, false) == nil then
+    if M.admit(request, false) == nil then
         return
     end
     run_module.start {
@@ -126,7 +131,8 @@ local function handle_route(name, request, captures, method, path, body)
 end
 
 --- The routes of a release's flows.
-function M.routes_of(release, router)
+---@param serve_rule fun(flow_name: string, request: table, body: string)   rules answer in their own way
+function M.routes_of(release, router, serve_rule)
     local routes = router.new_table()
     local names = {}
     for name in pairs(release.flows) do
@@ -136,8 +142,12 @@ function M.routes_of(release, router)
     for _, name in ipairs(names) do
         local flow = release.flows[name]
         if flow.http then
-            router.add_to(routes, flow.http.method, flow.http.path, function(...)
-                return handle_route(name, ...)
+            local is_rule = flow.rule ~= nil
+            router.add_to(routes, flow.http.method, flow.http.path, function(request, captures, method, path, body)
+                if is_rule then
+                    return serve_rule(name, request, body)
+                end
+                return handle_route(name, request, captures, method, path, body)
             end)
         end
     end
@@ -177,7 +187,7 @@ end
 --- POST /v1/flows/{name}/runs
 function M.handle_api(request, captures, _, _, body)
     local flow = find_flow(request, captures.name)
-    if not flow or refuse_when_draining(request) then
+    if not flow or M.refuse_when_draining(request) then
         return
     end
     local is_json, input = decode_body(request, body)
@@ -187,9 +197,9 @@ function M.handle_api(request, captures, _, _, body)
     local headers = request:headers()
     local caller = caller_module.new(request, flow, headers)
     caller.tags = access.tags(request)
-    local trace_id = trace_id_of(headers)
+    local trace_id = M.trace_id_of(headers)
     local name = headers["idempotency-key"]
-    local is_queued = admit(request, caller.is_async)
+    local is_queued = M.admit(request, caller.is_async)
     if is_queued == nil then
         return
     elseif not name then

@@ -172,6 +172,14 @@ function Client:get(path)
 end
 
 --- `body`: a table, sent as JSON; nil for none.
+function Client:patch(path, body)
+    return self:ask("PATCH", path, assert(json.encode(body, DEEP)))
+end
+
+function Client:delete(path)
+    return self:ask("DELETE", path)
+end
+
 function Client:post(path, body, headers)
     return self:ask("POST", path, body and assert(json.encode(body, DEEP)), headers)
 end

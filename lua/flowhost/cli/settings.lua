@@ -6,7 +6,7 @@ local retention = require "flowhost.flow.retention"
 
 local M = {}
 
---- name, default, kind ("text" | "count" | "bytes" | "seconds" | "choice" | "flag"), help, choices
+--- name, default, kind ("text" | "path" | "networks" | "count" | "bytes" | "seconds" | "choice" | "flag" ...), help
 M.LIST = {
     { "listen", "127.0.0.1:8080", "text", "address and port; port 0 takes a free one; \"none\" serves nothing" },
     { "data", "data", "text", "folder of the store; \"temp\" is one that is removed at the end" },
@@ -28,6 +28,10 @@ M.LIST = {
     { "max_running", "0", "count", "runs worked on at the same time; others are queued or refused (0: no limit)" },
     { "retention_age", "0", "age", "ended runs are removed when older, e.g. 30d (0: kept)" },
     { "retention_count", "0", "count", "ended runs kept of each flow (0: all)" },
+    { "key", "", "path", "file with the key that opens secrets (DATA.key, made when needed)" },
+    { "secrets", "", "path", "folder of sealed secrets (DIR/secrets, else DIR/../secrets)" },
+    { "net_allow", "", "networks", "networks that flows may call though they are refused by default" },
+    { "net_deny", "", "networks", "networks that flows may not call, e.g. 10.0.0.0/8" },
     { "public_url", "", "url", "how others reach this host, for links (where it listens)" },
     { "watch", "true", "flag", "serve a changed file of the folder at once; SIGHUP does without" },
     { "jit", "false", "flag", "compile flows to machine code: faster, but an endless loop is not ended" },
@@ -52,6 +56,12 @@ local CHECKS = {
     url = function(text)
         local is_url = text == "" or text:find "^https?://[^%s]+$"
         return is_url and text:gsub("/+$", "") or nil, "must begin with http:// or https://"
+    end,
+    networks = function(text)
+        return text:find "^[%x.:/%s,]*$" and text, "must be a list of networks such as 10.0.0.0/8, fd00::/8"
+    end,
+    path = function(text)
+        return text, ""
     end,
     text = function(text)
         return text ~= "" and text or nil, "must not be empty"
@@ -78,7 +88,7 @@ function M.check(name, value)
     if not setting then
         return nil, ("there is no setting '%s'"):format(name)
     end
-    local text = tostring(value)
+    local text = type(value) == "table" and setting.kind == "networks" and table.concat(value, ", ") or tostring(value)
     if setting.kind == "choice" then
         if setting.choices[text] then
             return text

@@ -31,7 +31,7 @@ local function prepare(verb, name, input)
     if own == json.null then
         own = nil
     end
-    local errors = flow.request and fields.check(flow.request, own)
+    local errors = flow.request and fields.check(flow.request, own, json)
     if errors then
         error_object.raise("INPUT_INVALID", ("ctx.%s '%s': %s %s"):format(verb, name, errors[1].pointer,
             errors[1].message))

@@ -22,12 +22,21 @@ local BODILESS = { [204] = true, [304] = true }
 local OWN_HEADERS = { ["flowhost-run"] = true, date = true, ["content-length"] = true, ["transfer-encoding"] = true,
     connection = true }
 
+--- In a component of a rule: no pcall in the script keeps it, the component ends, its layer settles, then the rule
+--- does it (dialect/rule_run.lua).
+local function halt_component(halt, code, message)
+    error(error_object.new(code, message, { halt = halt }), 0)
+end
+
 local function stop(reason)
     if type(reason) == "table" or type(reason) == "function" then
         error_object.raise("INVALID", "ctx.stop: the reason must be text")
     end
     reason = reason == nil and "" or tostring(reason)
-    if step.current_fiber("stop").run.is_undoing then
+    local own = step.current_fiber("stop").run
+    if own.document then
+        return halt_component("break", "110008", reason)
+    elseif own.is_undoing then
         error_object.raise("BROKEN", "a compensation cannot end the run: " .. reason)
     end
     step.halt(function(run)
@@ -98,6 +107,10 @@ local function response(body, o)
     local answer = step.value("response", "", function()
         return { body = body, status = status, headers = headers }
     end)
+    local document = step.current_fiber("response").run.document
+    if document then
+        return document.on_response(answer)
+    end
     step.outside(function(run)
         run_module.respond(run, answer)
     end)
@@ -115,7 +128,21 @@ local function begin_suspend(fiber, current)
     effect.settle(run)
 end
 
+--- The seed's two forms: (code, message) and (message).
+local function suspend_component(code, reason)
+    if reason == nil then
+        code, reason = "", code
+    end
+    if type(code) ~= "string" or type(reason) ~= "string" then
+        error_object.raise("INVALID", "ctx.suspend: a code and a reason are expected, both text")
+    end
+    return halt_component("suspend", code ~= "" and code or "110009", reason)
+end
+
 local function suspend(code, reason)
+    if step.current_fiber("suspend").run.document then
+        return suspend_component(code, reason)
+    end
     if type(code) ~= "string" or code == "" then
         error_object.raise("INVALID", "ctx.suspend: a code is expected")
     elseif reason ~= nil and type(reason) ~= "string" then

@@ -9,6 +9,12 @@ local verbs = {}
 for _, name in ipairs {
     "request", "step", "component", "group", "time", "value", "control", "data", "log", "codec", "info",
     "signal", "child", "tag",
+    "secret",
+    "xml",
+    "aes",
+    "rsa",
+    "hmac",
+    "jwt",
 } do
     for verb, implementation in pairs(require("flowhost.ctx." .. name)) do
         verbs[verb] = implementation

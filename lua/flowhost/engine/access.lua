@@ -4,7 +4,7 @@
 --
 --   users    name        { name, hash (argon2id), role, created, disabled }
 --   tokens   SHA-256     { kind = "token" | "session" | "app", id, name, role, user, app, created, expires, last_used }
---   apps     name        { name, owner, members, eps, checked = "pending" | "accepted" | "rejected", created }
+--   apps     name        { name, owner, members, eps, state = "pending" | "accepted" | "rejected", created }
 --
 -- Times are unix ms. Rows that were found are kept in memory by each shard; a change is told to all shards before its
 -- caller hears of it. A session says its user's role: what changes a user ends his sessions.
@@ -18,7 +18,7 @@ local json, store, system, timer = core.json, core.store, core.system, core.time
 local tables = store.tables
 
 local M = {
-    RANK = { viewer = 1, operator = 2, admin = 3 },
+    RANK = { viewer = 1, operator = 2, admin = 3 }, -- of an app's token the role is "app",
     SESSION_MS = 7 * 86400 * 1000,
     apps = {}, -- name -> row
 }
@@ -98,9 +98,9 @@ end
 --- Submits; done(code or nil) once it is durable. On a full disk it is refused, nobody waits for space.
 local function submit(batch, done)
     batch:set_intake()
-    system.fault "engine.access"
+    system.fault "access.change"
     local ok, code = batch:submit(token.new(function(code)
-        system.fault "engine.access.stored"
+        system.fault "access.changed"
         done(code)
     end))
     if not ok then
@@ -167,7 +167,7 @@ end
 function M.end_session(secret, actor, done)
     local batch = store.batch()
     batch:del(tables.tokens, system.sha256(secret))
-    M.change(batch, { actor = actor, action = "logout" }, done)
+    M.change(batch, { actor = actor, action = "log out" }, done)
 end
 
 -- who it is ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ local core = require "flowhost.core"
 local bulk = require "flowhost.engine.bulk"
 local environment = require "flowhost.engine.environment"
 local loader = require "flowhost.flow.loader"
+local naming = require "flowhost.flow.naming"
 local release_module = require "flowhost.engine.release"
 
 local M = {
@@ -65,11 +66,11 @@ end
 local function begin(release)
     return loader.new {
         hash = release.hash, env = release.env, libs = libs_of(release.hashes), json = core.json,
-        new_env = environment.new_env, new_ctx = options.new_ctx, limited = environment.limited,
-        call_chunk = environment.call_chunk, is_jit = options.is_jit, taken = options.taken,
-        retention = options.retention,
+        new_env = environment.new_env, new_ctx = options.new_ctx, new_document_host = options.new_document_host,
+        limited = environment.limited, call_chunk = environment.call_chunk, is_jit = options.is_jit,
+        taken = options.taken, retention = options.retention,
         version_of = function(path)
-            return release.hashes[path]:sub(1, 12)
+            return release_module.version_of(release, path)
         end,
         read = function(path)
             return read(release, path)
@@ -130,7 +131,8 @@ local function keep(release)
     return release
 end
 
----@param o { new_ctx: function, is_jit: boolean?, taken: table<string, boolean>?, retention: table? }
+---@param o { new_ctx: function, new_document_host: function, is_jit: boolean?, taken: table<string, boolean>?,
+--- retention: table? }
 function M.set_up(o)
     options = o
     environment.set_up(o.is_jit)
@@ -140,7 +142,7 @@ end
 ---@param o { order: string[]?, pause: function? }?  order: in which flows are added (default: by path)
 function M.compile(release, o)
     local compiled = begin(release)
-    compiled.hashes = release.hashes
+    compiled.hashes, compiled.versions = release.hashes, release.versions
     return loader.fill(compiled, o and o.order or sorted_paths(release.hashes), o and o.pause)
 end
 
@@ -161,7 +163,7 @@ local function open(hash)
         return nil, reason
     end
     local compiled = begin(release)
-    compiled.hashes = release.hashes
+    compiled.hashes, compiled.versions = release.hashes, release.versions
     local ok, raised = pcall(loader.compile_parts, compiled, sorted_paths(release.hashes))
     if not ok then
         return nil, raised
@@ -265,13 +267,14 @@ local function serve()
         flows[name] = flow
     end
     for name, override in pairs(M.overrides) do
-        local file = name .. ".lua"
-        if override.flow and M.active.hashes[file] then
+        local file = naming.file_of(M.active.hashes, name)
+        if override.flow and file then
             flows[name], pinned[name] = override.flow, true
         end
         local problem = override.problem or (override.canary and override.canary.problem)
         if problem then
-            problems[#problems + 1] = { file = file, line = 1, message = "the version chosen by hand: " .. problem }
+            problems[#problems + 1] = { file = file or name, line = 1,
+                message = "the version chosen by hand: " .. problem }
         end
     end
     if next(pinned) then

@@ -11,100 +11,23 @@ local alarms = require "flowhost.engine.alarms"
 local audit = require "flowhost.engine.audit"
 local catalog = require "flowhost.engine.catalog"
 local commit = require "flowhost.engine.commit"
+local control_recover = require "flowhost.engine.control_recover"
+local control_run = require "flowhost.engine.control_run"
 local ending = require "flowhost.engine.ending"
 local journal = require "flowhost.engine.journal"
 local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
 local recover = require "flowhost.engine.recover"
-local rehearsal = require "flowhost.engine.rehearsal"
 local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
 local signals = require "flowhost.engine.signals"
 local wake = require "flowhost.engine.wake"
 
-local json, store, system = core.json, core.store, core.system
+local store, system = core.store, core.system
 local fault = system.fault
 
 local M = {}
-
-local function conflict(row, wanted)
-    return { status = 409, code = "WRONG_STATE", detail = ("run %s is %s, not %s"):format(row.id, row.status, wanted) }
-end
-
-local function failed(err)
-    local status = err.code == "DISK_FULL" and 507 or err.code == "MEMORY_LIMIT" and 507 or 503
-    return { status = status, code = err.code, detail = err.message }
-end
-
---- The row of a run that is not in memory; nil after a reply.
-local function read_row(id, reply)
-    local row, code, detail = rows.read(system.id_bytes(id))
-    if row then
-        return row
-    elseif code then
-        reply { status = 500, code = code, detail = detail }
-    else
-        reply { status = 404, code = "NO_RUN", detail = "no run " .. id }
-    end
-end
-
---- A run in memory that is on its way out of it: `again` is called when it is.
-local function after_close(run, again)
-    run.waiters[#run.waiters + 1] = function(_, early_answer)
-        if early_answer then
-            return after_close(run, again)
-        end
-        again()
-    end
-end
-
---- Replies what the store said if it refuses what the run records next. Returns a function that ends this.
-local function watch_refusal(run, reply)
-    local function on_end(ended, early_answer)
-        if early_answer then
-            run.waiters[#run.waiters + 1] = on_end
-        elseif ended.has_commit_failed then
-            reply(failed(ended.error))
-        end
-    end
-    table.insert(run.waiters, on_end)
-    return function()
-        for i, waiter in ipairs(run.waiters) do
-            if waiter == on_end then
-                return table.remove(run.waiters, i)
-            end
-        end
-    end
-end
-
---- The code that a recover goes on with, and its flow when that is another; nil after a reply.
-local function code_for(row, reply, release)
-    if release == "active" then
-        local flow = catalog.flow(row.flow)
-        if not flow then
-            return reply { status = 409, code = "NO_FLOW", detail = ("no flow '%s' is served"):format(row.flow) }
-        end
-        return flow.code, flow
-    end
-    local code, reason = catalog.find_code(row)
-    if not code then
-        return reply { status = 409, code = "RELEASE_MISSING", detail = reason }
-    end
-    return code
-end
-
-local function load(row, reply, release)
-    local code, flow = code_for(row, reply, release)
-    if not code then
-        return
-    end
-    local run, err = run_module.load(row, code)
-    if not run then
-        return reply { status = 500, code = err.code, detail = err.message }
-    end
-    return run, flow
-end
 
 -- signal -----------------------------------------------------------------------------------------
 
@@ -119,7 +42,7 @@ local function deliver_to_standing(row, arguments, reply)
     local code = catalog.find_code(row)
     local run = code and run_module.load(row, code) or run_module.load_broken(row)
     run.is_touched = true
-    local stop = watch_refusal(run, reply)
+    local stop = control_run.watch_refusal(run, reply)
     deliver(run, arguments, reply)
     commit.when_durable(run, function()
         stop()
@@ -139,23 +62,6 @@ local function has_got(row, arguments)
     return false
 end
 
---- Gives on_run the run when it is in memory and not on its way out of it, else on_row its row, and what begins anew.
-local function with_run(verb, arguments, reply, on_run, on_row)
-    local function again()
-        M[verb](arguments, reply)
-    end
-    local run = live.runs[arguments.id]
-    if run and (run.is_over or run.is_touched) then
-        return after_close(run, again)
-    elseif run then
-        return on_run(run)
-    end
-    local row = read_row(arguments.id, reply)
-    if row then
-        on_row(row, again)
-    end
-end
-
 --- Brings a parked run back, in its turn; then `again`.
 local function wake_first(row, reply, again)
     parking.in_turn(function()
@@ -172,70 +78,17 @@ function M.signal(arguments, reply)
         return reply { status = 507, code = "DISK_FULL",
             detail = "no space left for the data folder: nothing was sent" }
     end
-    with_run("signal", arguments, reply, function(run)
+    control_run.with_run(M.signal, arguments, reply, function(run)
         deliver(run, arguments, reply)
     end, function(row, again)
         if rows.TERMINAL[row.status] then
             reply(has_got(row, arguments) and { is_repeated = true }
-                or conflict(row, "running, waiting, queued or suspended"))
+                or control_run.conflict(row, "running, waiting, queued or suspended"))
         elseif row.status == "waiting" then
             wake_first(row, reply, again)
         else
             deliver_to_standing(row, arguments, reply)
         end
-    end)
-end
-
--- recover ----------------------------------------------------------------------------------------
-
---- How far the run would come with these edits, in memory.
-local function dry_run(row, entries, edits, reply)
-    local code = code_for(row, reply, edits.release)
-    if not code then
-        return
-    end
-    row.journal, row.entry_count, row.pending = journal.index(entries), #entries, {}
-    recover.change(row, edits)
-    local report = rehearsal.play(row, code, { with_steps = true, by_path = row.journal })
-    reply { report = { run = row.id, flow = row.flow, diverges = report.divergence ~= nil,
-        divergence = report.divergence or json.null, ["end"] = report["end"], steps = #report.items,
-        error = report.error or json.null } }
-end
-
-local function recover_row(row, arguments, reply)
-    if row.status ~= "suspended" then
-        return reply(conflict(row, "suspended"))
-    end
-    local edits = arguments.edits
-    local entries, reason = journal.load(row.bytes)
-    if not entries then
-        return reply { status = 500, code = "CORRUPT", detail = reason }
-    end
-    local wrong = recover.check(row, journal.index(entries), edits, catalog.flow(row.flow))
-    if wrong then
-        return reply(wrong)
-    elseif edits.dry_run then
-        return dry_run(row, entries, edits, reply)
-    end
-    local run, flow = load(row, reply, edits.release)
-    if not run then
-        return
-    end
-    for _, child in ipairs(recover.apply(run, edits, flow)) do
-        ending.cancel_child(run, child)
-    end
-    local stop = watch_refusal(run, reply)
-    run_module.go_on(run, function()
-        stop()
-        reply {}
-    end)
-end
-
-function M.recover(arguments, reply)
-    with_run("recover", arguments, reply, function(run)
-        reply(conflict({ id = run.id, status = run.status }, "suspended"))
-    end, function(row)
-        recover_row(row, arguments, reply)
     end)
 end
 
@@ -254,7 +107,7 @@ local function cancel(run, arguments, reply, is_loaded)
         if early_answer then
             run.waiters[#run.waiters + 1] = on_end
         elseif ended.has_commit_failed then
-            once(failed(ended.error))
+            once(control_run.failed(ended.error))
         else
             once {}
         end
@@ -273,13 +126,13 @@ local STANDING = { suspended = true, queued = true }
 
 --- A run whose compensations run, or wait for a person, ends by itself when they are done.
 local function refuse_ending(run, reply)
-    reply(conflict({ id = run.id, status = "being ended (" .. run.ending.status .. ")" },
+    reply(control_run.conflict({ id = run.id, status = "being ended (" .. run.ending.status .. ")" },
         "running, waiting, queued or suspended"))
 end
 
 local function cancel_row(row, arguments, reply)
     if not STANDING[row.status] then
-        return reply(conflict(row, "running, waiting, queued or suspended"))
+        return reply(control_run.conflict(row, "running, waiting, queued or suspended"))
     elseif row.ending then
         return refuse_ending(row, reply)
     end
@@ -288,7 +141,7 @@ local function cancel_row(row, arguments, reply)
 end
 
 function M.cancel(arguments, reply)
-    with_run("cancel", arguments, reply, function(run)
+    control_run.with_run(M.cancel, arguments, reply, function(run)
         if run.ending then
             return refuse_ending(run, reply)
         end
@@ -308,7 +161,7 @@ function M.fork(arguments, reply)
     if current and live.is_unwritten(current) then
         return reply { status = 409, code = "NOT_DURABLE", detail = "the run keeps no journal" }
     end
-    local row = read_row(arguments.id, reply)
+    local row = control_run.read_row(arguments.id, reply)
     if not row then
         return
     end
@@ -332,7 +185,7 @@ function M.fork(arguments, reply)
         after = { from = edits.from, input = edits.input, steps = edits.steps, data = edits.data,
             allow_effects = edits.allow_effects or false } })
     run_module.adopt(run, code)
-    local stop = watch_refusal(run, reply)
+    local stop = control_run.watch_refusal(run, reply)
     fault "engine.fork"
     commit.when_durable(run, function()
         fault "engine.forked"
@@ -374,8 +227,11 @@ alarms.on("wake", function(bytes, key)
     end)
 end)
 
-for _, verb in ipairs { "signal", "recover", "cancel", "fork" } do
+for _, verb in ipairs { "signal", "cancel", "fork" } do
     remote.on(verb, M[verb])
+end
+for verb, fn in pairs(control_recover) do
+    remote.on(verb, fn)
 end
 
 return M

@@ -16,7 +16,7 @@ local parking = require "flowhost.engine.parking"
 local rows = require "flowhost.engine.rows"
 local scope = require "flowhost.engine.scope"
 
-local json, system, timer = core.json, core.system, core.timer
+local json, keystore, system, timer = core.json, core.keystore, core.system, core.timer
 local fault = system.fault
 
 local M = {
@@ -158,7 +158,7 @@ function M.finish_ok(run, value)
         local message = "the flow returned what JSON cannot hold: " .. reason
         return M.fail_or_suspend(run, error_object.new("NOT_JSON", message))
     end
-    run.output_json = text
+    run.output_json = keystore.redact_json(text)
     M.close(run, "succeeded")
 end
 
@@ -172,6 +172,9 @@ function M.suspend(run, err)
         return M.end_without_undo(run, err)
     end
     run.error = err
+    if run.document then
+        run.document.keep(run)
+    end
     -- an error of the flow's own right behind a failed step: most likely because of it
     local step_path = err.step or run.trailing_error
     run.redo = err.redo or (step_path and { step_path }) or {}
@@ -197,12 +200,13 @@ function M.fail_or_suspend(run, err)
     return M.suspend(run, err)
 end
 
-function M.stop(run, reason)
+---@param code string?  default BROKEN
+function M.stop(run, reason, code)
     if is_being_ended(run) then
         return
     end
     run.reason = reason
-    run.error = error_object.new("BROKEN", reason ~= "" and reason or "the flow ended the run")
+    run.error = error_object.new(code or "BROKEN", reason ~= "" and reason or "the flow ended the run")
     M.close(run, "broken")
 end
 

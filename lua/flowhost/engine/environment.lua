@@ -149,14 +149,19 @@ function M.new_env(release, run)
     return state.env
 end
 
---- Errors that no pcall of a flow keeps. After a stack overflow the hook that watches the budget may have no stack left
---- to run on: a flow that goes on there could go on for ever.
-local function is_fatal(raised)
+--- Errors that nothing keeps from ending the run: its limits. After a stack overflow the hook that watches the budget
+--- may have no stack left to run on: a flow that goes on there could go on for ever.
+function M.ends_run(raised)
     local text = type(raised) == "table" and rawget(raised, "message") or raised
     if core.flow.is_over_budget() or text == "error in error handling" then
         return true
     end
     return type(text) == "string" and (text:find "stack overflow$" or text:find "stack overflow %b()$") ~= nil
+end
+
+--- Errors that no pcall of a flow keeps.
+local function is_fatal(raised)
+    return (error_object.is(raised) and rawget(raised, "halt") ~= nil) or M.ends_run(raised)
 end
 
 local function to_reason(how, raised)

@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- The error object: what ctx verbs raise, what a failed step records, what a run ends with.
--- A table { code, message, retryable, cause, step, status, data, stack } that prints as "CODE: message".
+-- A table { code, message, retryable, cause, step, status, data, stack, halt } that prints as "CODE: message".
 
 local json = require("flowhost.core").json
 
 local M = {}
 
-local FIELDS = { "code", "message", "retryable", "cause", "step", "status", "data", "stack" }
+local FIELDS = { "code", "message", "retryable", "cause", "step", "status", "data", "stack", "halt" }
 
 local metatable = {
     __tostring = function(err)
@@ -24,6 +24,7 @@ local metatable = {
 ---@field data any?            what came with it, e.g. the body of that answer
 ---@field stack string[]?      the flow's own lines, innermost first
 ---@field cause string?
+---@field halt string?         "suspend" or "break": no pcall of a flow catches it
 
 ---@return flowhost.Error
 function M.new(code, message, fields)
@@ -61,7 +62,7 @@ function M.from_plain(plain)
     return setmetatable(err, metatable)
 end
 
-local TYPES = { code = "string", message = "string", step = "string", redo = "table" }
+local TYPES = { code = "string", message = "string", step = "string", redo = "table", halt = "string" }
 
 local function only_texts(list)
     local texts = {}

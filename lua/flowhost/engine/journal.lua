@@ -28,6 +28,25 @@ M.encode = json.join
 --- The same with the value itself.
 M.encode_value = json.list
 
+local is_redacting = false
+
+--- Entries pass this from now on; nil: there is nothing to redact.
+---@param redact (fun(json: string): string)?
+function M.set_redact(redact)
+    if is_redacting and not redact then
+        M.encode, M.encode_value = json.join, json.list
+    end
+    is_redacting = redact ~= nil
+    if redact then
+        M.encode = function(...)
+            return redact(json.join(...))
+        end
+        M.encode_value = function(...)
+            return redact(json.list(...))
+        end
+    end
+end
+
 function M.key(run_bytes, chunk)
     return run_bytes .. system.u32(chunk)
 end

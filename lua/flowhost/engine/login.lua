@@ -45,7 +45,7 @@ local function note_failure(arguments, user, now, done)
     local name = user and user.name or "unknown"
     system.log("warn", "a login failed", { "user", name, "address", arguments.address, "failures",
         tostring(by_name.total) })
-    access.record(store.batch(), { actor = name, action = "login.failed",
+    access.record(store.batch(), { actor = name, action = "log in failed",
         after = { address = arguments.address, failures = by_name.total } }, done)
 end
 
@@ -55,7 +55,7 @@ local function open_session(user, raw, reply)
     access.sweep(batch)
     local _, secret = access.add_token(batch, { kind = "session", name = user.name, user = user.name,
         role = user.role, expires = timer.now_ms() + access.SESSION_MS })
-    access.record(batch, { actor = user.name, action = "login" }, function(code)
+    access.record(batch, { actor = user.name, action = "log in" }, function(code)
         if code == "CONFLICT" then
             return reply(WRONG)
         elseif code then

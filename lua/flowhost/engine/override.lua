@@ -9,6 +9,7 @@ local core = require "flowhost.core"
 local audit = require "flowhost.engine.audit"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
+local naming = require "flowhost.flow.naming"
 local release_module = require "flowhost.engine.release"
 local remote = require "flowhost.engine.remote"
 local token = require "flowhost.engine.token"
@@ -90,24 +91,28 @@ local function find_release(matches)
     end
 end
 
-local function find_version(file, version)
+local function find_version(name, version)
     return find_release(function(release)
         local stored = release_module.read_tree(release.root)
-        local hash = stored and release_module.find_file(stored, file)
-        return hash and hash:sub(1, 12) == version
+        return stored and release_module.find_version(stored, name) == version
     end)
+end
+
+--- The newest version.
+local function version_of(name)
+    return release_module.version_of(catalog.active, naming.file_of(catalog.active.hashes, name))
 end
 
 --- What release and version of a request mean: a hash; nil, refusal.
 local function find_target(name, o)
     local newest = catalog.active
     if o.release == "newest" or newest.hash:sub(1, #(o.release or "none")) == o.release
-        or (newest.hashes[name .. ".lua"] or ""):sub(1, 12) == o.version then
+        or (o.version and o.version == version_of(name)) then
         return newest.hash
     end
     local hash
     if o.version then
-        hash = find_version(name .. ".lua", o.version)
+        hash = find_version(name, o.version)
     else
         hash = find_release(function(release)
             return release.hash:sub(1, #o.release) == o.release
@@ -153,7 +158,7 @@ end
 local function change(o, reply)
     local name = o.name
     local before = catalog.overrides[name]
-    if not before and not catalog.active.hashes[name .. ".lua"] then
+    if not before and not naming.file_of(catalog.active.hashes, name) then
         return reply { status = 404, code = "NO_FLOW", detail = ("no flow '%s'"):format(name) }
     end
     local override, refusal = changes[o.action](name, plain(before or {}), o)
@@ -189,11 +194,12 @@ end)
 --- detail } when it was refused.
 ---@param name string
 ---@param action "disable"|"enable"|"activate"
----@param o { release: string?, version: string?, weight: integer?, actor: string? }  of activate: one of release
---- ("newest", a hash or the beginning of one) and version; weight: as a canary for so many percent of new runs
-function M.change(name, action, o, reply)
+---@param o { release: string?, version: string?, weight: integer? }  of activate: one of release ("newest", a hash or
+--- the beginning of one) and version; weight: as a canary for so many percent of new runs
+---@param actor string  who wants it
+function M.change(name, action, o, actor, reply)
     local arguments = { name = name, action = action, release = o.release, version = o.version, weight = o.weight,
-        actor = o.actor }
+        actor = actor }
     remote.call(0, "override", arguments, reply)
 end
 

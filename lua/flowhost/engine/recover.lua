@@ -106,7 +106,7 @@ function M.check(row, by_path, edits, flow)
         end
     end
     if edits.input ~= nil and flow and flow.request then
-        local errors = fields.check(flow.request, edits.input)
+        local errors = fields.check(flow.request, edits.input, json)
         if errors then
             errors[1].pointer = "/input" .. errors[1].pointer
             return problem(errors[1].pointer, errors[1].message)
@@ -298,13 +298,9 @@ function M.change(run, edits)
 end
 
 --- Applies checked edits to a suspended run that was just loaded; run.go_on writes them. Returns as M.change.
----@param flow table?  what it changes over to: { version, release, code }
-function M.apply(run, edits, flow)
+function M.apply(run, edits)
     audit.add(run, { actor = edits.actor or "admin", action = "recover", before = before_of(run, edits),
         after = after_of(edits), reason = edits.reason })
-    if flow then
-        run.version, run.release, run.code, run.on_error = flow.version, flow.release, flow.code, flow.code.on_error
-    end
     return M.change(run, edits)
 end
 

@@ -4,13 +4,15 @@
 --
 --   blobs     SHA-256 -> file
 --   releases  root -> tree { files = { path = hex }, env = { name = value } }. The root is the SHA-256 of the tree's
---             JSON (keys sorted). host.lua's env is part of it: a replay sees the same values.
+--             JSON (keys sorted). host.lua's env is part of it: a replay sees the same values. Files that were
+--             published as documents (engine/documents.lua) have their versions in `versions` { path = version }
 --   active    "flows" -> root of the newest one; "release:" root -> { activated = ms }, when it last became that
 --
---   release: hash (hex), root (bytes), tree_json, hashes (path -> hex), env, texts (path -> text, of what may not be
---            stored)
+--   release: hash (hex), root (bytes), tree_json, hashes (path -> hex), env, versions, texts (path -> text, of what may
+--            not be stored)
 
 local core = require "flowhost.core"
+local naming = require "flowhost.flow.naming"
 local token = require "flowhost.engine.token"
 
 local json, store, system, timer = core.json, core.store, core.system, core.timer
@@ -46,19 +48,31 @@ end
 ---@param hashes table<string, string>  path -> hex
 ---@param env table<string, any>
 ---@param texts table<string, string>   of the files that may not be stored yet
-function M.of(hashes, env, texts)
-    local tree_json = assert(json.encode { files = hashes, env = env })
+---@param versions table<string, string>?  of published documents, path -> version
+function M.of(hashes, env, texts, versions)
+    versions = versions or {}
+    local tree_json = assert(json.encode { files = hashes, env = env, versions = next(versions) and versions or nil })
     local root = system.sha256(tree_json)
-    return { hash = system.hex(root), root = root, tree_json = tree_json, hashes = hashes, env = env, texts = texts }
+    return { hash = system.hex(root), root = root, tree_json = tree_json, hashes = hashes, env = env, texts = texts,
+        versions = versions }
 end
 
---- Of a folder's files, path -> text.
-function M.make(files, env)
+--- Of files, path -> text.
+function M.make(files, env, versions)
     local hashes = {}
     for path, text in pairs(files) do
         hashes[path] = M.hash_of(text)
     end
-    return M.of(hashes, env, files)
+    return M.of(hashes, env, files, versions)
+end
+
+local VERSION_DIGITS = 12
+
+--- What a file of a release is called: the version it was published as, else the beginning of its hash.
+---@param release table  with hashes and versions
+function M.version_of(release, path)
+    local hash = path and release.hashes[path]
+    return hash and (release.versions[path] or hash:sub(1, VERSION_DIGITS))
 end
 
 local function is_newest(release)
@@ -111,7 +125,8 @@ function M.read(hash)
         return nil, ("release %s is not in the store%s"):format(hash:sub(1, 12), detail and ": " .. detail or "")
     end
     local tree = json.decode(tree_json)
-    return { hash = hash, root = root, tree_json = tree_json, hashes = tree.files, env = tree.env, texts = {} }
+    return { hash = hash, root = root, tree_json = tree_json, hashes = tree.files, env = tree.env, texts = {},
+        versions = tree.versions or {} }
 end
 
 --- files (path -> text), env of a stored release; nil, reason when it, or a file of it, is missing or damaged.
@@ -171,12 +186,21 @@ function M.list()
     return found
 end
 
---- The hash of one file in a stored tree's JSON, without decoding all of it; nil when it has none of that path.
-function M.find_file(tree_json, path)
-    local _, at = tree_json:find('"files":{', 1, true)
-    local key = json.encode(path) .. ':"'
-    local _, last = tree_json:find(key, at, true)
-    return last and tree_json:sub(last + 1, last + 64)
+--- The text behind a key of an object in a stored tree's JSON, without decoding all of it.
+local function find_text(tree_json, object, key)
+    local _, at = tree_json:find(('"%s":{'):format(object), 1, true)
+    local _, last = tree_json:find(json.encode(key) .. ':"', at or #tree_json, true)
+    return last and tree_json:match('^[^"]*', last + 1)
+end
+
+--- The version of a flow in a stored tree's JSON; nil when it has none of that name.
+function M.find_version(tree_json, name)
+    for _, kind in ipairs(naming.KINDS) do
+        local hash = find_text(tree_json, "files", name .. kind.suffix)
+        if hash then
+            return find_text(tree_json, "versions", name .. kind.suffix) or hash:sub(1, VERSION_DIGITS)
+        end
+    end
 end
 
 --- Takes releases that nobody refers to out of the store, and the files that only they have. done(error code or nil)

@@ -2,12 +2,15 @@
 -- Makes a release of the folder as it is now, on shard 0: compiled, stored, then served by all shards, one after the
 -- other. So no run pins a release that is not on disk.
 --
+-- Documents that were published (engine/documents.lua) lie over the folder: a release has them as files.
+--
 -- A changed file that does not load is refused: the release has its former text, or nothing. A module (lib/) without
 -- which a file that did load would not is refused as well. What is refused is tried again with each reload.
 
 local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
+local naming = require "flowhost.flow.naming"
 local release_module = require "flowhost.engine.release"
 local remote = require "flowhost.engine.remote"
 
@@ -25,6 +28,7 @@ local folder = {
     texts = {},  -- hex -> text, of what the newest release does not have
     unread = {}, -- path -> sentence, of files and folders that cannot be read
 }
+local published = { hashes = {}, texts = {}, versions = {} } -- path -> hex, hex -> text, path -> version
 local host_file = nil -- { read(text) -> values, env | nil, { line, message }; values at the start }
 local is_queued = false
 local is_asked = false -- somebody wants to read in the log what comes of the next one
@@ -55,21 +59,35 @@ local function wanted()
     return hashes
 end
 
-local function new_texts(hashes)
+--- What to make a release of: the folder as it is, with these documents over it.
+local function new_plan(documents)
+    local hashes, versions = wanted(), {}
+    for path, hash in pairs(documents.hashes) do
+        hashes[path], versions[path] = hash, documents.versions[path]
+    end
+    local plan = { hashes = hashes, versions = versions, documents = documents, refused = {} }
+    for path, message in pairs(folder.unread) do
+        plan.refused[path] = { file = path, line = 1, message = message, was = catalog.active.hashes[path] ~= nil }
+    end
+    return plan
+end
+
+local function new_texts(plan)
     local texts = {}
-    for path, hash in pairs(hashes) do
+    for path, hash in pairs(plan.hashes) do
         if catalog.active.hashes[path] ~= hash then
-            texts[path] = folder.texts[hash]
+            texts[path] = plan.documents.texts[hash] or folder.texts[hash]
         end
     end
     return texts
 end
 
 --- The file stays as it was in the release in force.
-local function revert(plan, path, line, message)
+---@param faults table[]?  of a document: { pointer, message }
+local function revert(plan, path, line, message, faults)
     local was = catalog.active.hashes[path]
-    plan.hashes[path] = was
-    plan.refused[path] = { file = path, line = line, message = message, was = was ~= nil }
+    plan.hashes[path], plan.versions[path] = was, catalog.active.versions[path]
+    plan.refused[path] = { file = path, line = line, message = message, was = was ~= nil, faults = faults }
 end
 
 local function is_changed(plan, path)
@@ -160,7 +178,7 @@ local function take_back(plan, compiled)
         end)
     end
     for _, problem in ipairs(bad) do
-        revert(plan, problem.file, problem.line, problem.message)
+        revert(plan, problem.file, problem.line, problem.message, problem.faults)
     end
     return bad[1] ~= nil
 end
@@ -168,7 +186,7 @@ end
 --- The release of what loads, and the same compiled.
 local function settle(plan)
     while true do
-        local release = release_module.of(plan.hashes, plan.env, new_texts(plan.hashes))
+        local release = release_module.of(plan.hashes, plan.env, new_texts(plan), plan.versions)
         local compiled = catalog.compile(release, { order = order_of(plan), pause = chore.pause })
         if not take_back(plan, compiled) then
             return release, compiled
@@ -213,8 +231,8 @@ end
 --- A flow that is held at a version does not follow its file: said, so that nobody wonders.
 local function log_held(before, now)
     for name, override in pairs(catalog.overrides) do
-        local file = name .. ".lua"
-        if override.release and now[file] and before[file] ~= now[file] then
+        local file = naming.file_of(now, name)
+        if override.release and file and before[file] ~= now[file] then
             system.log("warn", ("flow %s stays at version %s, chosen by hand"):format(name,
                 override.flow and override.flow.version or "?"))
         end
@@ -292,11 +310,8 @@ end
 
 local function reload()
     is_queued = false
-    local plan = { hashes = wanted(), refused = {}, is_asked = is_asked }
-    is_asked = false
-    for path, message in pairs(folder.unread) do
-        plan.refused[path] = { file = path, line = 1, message = message, was = catalog.active.hashes[path] ~= nil }
-    end
+    local plan = new_plan(published)
+    plan.is_asked, is_asked = is_asked, false
     read_host_file(plan)
     local release, compiled = settle(plan)
     log_refused(plan)
@@ -334,13 +349,55 @@ function M.change(texts, removed, unread, asked)
     end
 end
 
+--- The published documents with one more, another or one less.
+local function with_change(path, text, version)
+    local documents = { hashes = {}, texts = {}, versions = {} }
+    for other, hash in pairs(published.hashes) do
+        documents.hashes[other], documents.versions[other] = hash, published.versions[other]
+    end
+    if text then
+        local hash = release_module.hash_of(text)
+        documents.hashes[path], documents.versions[path], documents.texts[hash] = hash, version, text
+    else
+        documents.hashes[path], documents.versions[path] = nil, nil
+    end
+    return documents
+end
+
+--- What it takes to serve a document as published; nil, { line, message, faults } when it cannot be. For chores of the
+--- lane "releases"; nothing has changed yet.
+---@param text string?  nil: it is not published any more
+function M.prepare(path, text, version)
+    local plan = new_plan(with_change(path, text, version))
+    plan.env = catalog.active.env
+    plan.release, plan.compiled = settle(plan)
+    if plan.refused[path] then
+        return nil, plan.refused[path]
+    end
+    return plan
+end
+
+--- Serves what was prepared, on all shards; false when the release could not be stored.
+function M.serve(plan)
+    published = plan.documents
+    if not put_in_force(plan.release, plan.compiled, problems_of(plan)) then
+        return false
+    end
+    published.texts, refused = {}, plan.refused
+    M.on_done()
+    return true
+end
+
 --- What the host has been started with.
 ---@param release table  of engine/release
+---@param folder_hashes table<string, string>  of its files, path -> hex
+---@param documents { hashes: table, versions: table }  published ones
 ---@param read (fun(text: string): table?, table)?  reads host.lua; nil: it is not taken into account
 ---@param host_text string?
-function M.begin(release, read, host_text)
-    for path, hash in pairs(release.hashes) do
-        folder.hashes[path] = hash
+function M.begin(release, folder_hashes, documents, read, host_text)
+    folder.hashes = folder_hashes
+    for path in pairs(documents.versions) do
+        published.hashes[path], published.versions[path] = release.hashes[path], documents.versions[path]
     end
     if read then
         host_file = { read = read, values = read(host_text or "return {}") or {} }

@@ -14,6 +14,9 @@
 --     on      list of error codes or HTTP statuses that are tried again; default: those that say retryable
 --
 -- A Retry-After that came with the error lengthens the wait, the cap notwithstanding.
+--
+-- Rules have a wait of their own (`M.ramp`): it rises to the cap in as many equal steps as there are retries, at most
+-- five, and begins at 0.
 
 local error_object = require "flowhost.engine.error"
 
@@ -98,6 +101,13 @@ function M.parse(verb, retry)
     }
 end
 
+--- The policy of rules.
+---@param max integer    retries
+---@param cap_s number   longest wait
+function M.ramp(max, cap_s)
+    return { max = max, base = 0, cap = cap_s, factor = 1, jitter = 0, ramp = true }
+end
+
 local function fibonacci(n)
     local a, b = 0, 1
     for _ = 1, math.min(n, 1000) do
@@ -110,7 +120,10 @@ end
 ---@param random number  from 0 up to but not 1
 function M.wait_s(policy, attempt, random, retry_after_s)
     local wait
-    if policy.linear then
+    if policy.ramp then
+        local steps, k = math.min(policy.max, 5), attempt - 1
+        wait = k >= steps and policy.cap or math.floor(policy.cap / steps) * k
+    elseif policy.linear then
         wait = policy.base * attempt
     elseif policy.fibonacci then
         wait = policy.base * fibonacci(attempt)

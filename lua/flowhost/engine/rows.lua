@@ -53,12 +53,20 @@ local function encode_more(run)
     return next(more) and assert(json.encode_stored(more)) or "null"
 end
 
+local redact = nil -- what rows pass while there are secrets
+
+function M.set_redact(fn)
+    redact = fn
+end
+
 local function encode_row(run)
     local err = run.error and error_object.to_plain(run.error)
     -- input and output are JSON text already: spliced in rather than decoded and encoded again
-    return json.join(run.flow, run.version, run.release, run.status, run.durable, run.created, run.started, run.ended,
+    local text = json.join(run.flow, run.version, run.release, run.status, run.durable, run.created, run.started,
+        run.ended,
         run.trace_id, run.attempt, run.redo, run.reason, err, ("%s,%s,%d,%d,%s,%d,%d"):format(run.input_json,
             run.output_json or "null", run.lua_us, run.commit_us, encode_more(run), run.network_ms, run.wait_ms))
+    return redact and redact(text) or text
 end
 
 local function flow_key(run)

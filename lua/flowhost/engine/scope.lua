@@ -158,7 +158,7 @@ local function attempt(fiber, scope, fn, is_recorded, o)
             ok, result = false, expired_error(scope)
         end
     end
-    scope.extra = is_recorded and o.input and { input = core.json.decode_stored(o.input) } or nil
+    scope.extra = is_recorded and o.input and { input = core.json.decode_stored(o.input), rule = o.rule } or nil
     if fiber.parent and fiber.waits ~= waits then
         scope.extra = scope.extra or {}
         scope.extra.waited = true -- a replay lets others go on meanwhile, too
@@ -192,6 +192,8 @@ local NO_OPTIONS = {}
 ---@field timeout_ms number? of each attempt
 ---@field is_once boolean?
 ---@field input string?      JSON, kept with the step
+---@field rule table?        kept with it as well: what a component of a rule is, see dialect/rule.lua
+---@field line string?       where it stands, for what no line of a flow asks for
 
 --- What an earlier life has left of a step that is not over: attempt, when it has to be over.
 local function take_up(scope, entry, is_recorded)
@@ -241,7 +243,7 @@ function M.run(kind, name, arguments, fn, o)
     elseif state == "s" then
         effect_module.refuse_unknown(path, kind, name)
     end
-    local scope = enter(fiber, path, kind, name, hash, is_recorded and step.find_line() or "")
+    local scope = enter(fiber, path, kind, name, hash, is_recorded and (o.line or step.find_line()) or "")
     scope.timeout_ms = o.timeout_ms
     take_up(scope, entry, is_recorded)
     if state == "t" then

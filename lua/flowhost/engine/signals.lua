@@ -52,7 +52,7 @@ local function check(schema, value)
     if not schema then
         return nil
     end
-    local errors = fields.check({ body = schema }, { body = value == json.null and {} or value })
+    local errors = fields.check({ body = schema }, { body = value == json.null and {} or value }, json)
     for _, one in ipairs(errors or {}) do
         one.pointer = one.pointer:gsub("^/body", "")
     end

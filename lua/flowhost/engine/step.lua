@@ -48,7 +48,8 @@ local function find_line()
     local fiber = fiber_module.current
     if line == "" and fiber and fiber.origin then
         local info = debug.getinfo(fiber.origin, "S")
-        line = info.what == "Lua" and ("%s:%d"):format(info.source:sub(2), info.linedefined) or ""
+        local is_flow = info.what == "Lua" and info.source:sub(1, 10) ~= "@flowhost/"
+        line = is_flow and ("%s:%d"):format(info.source:sub(2), info.linedefined) or ""
     end
     return line
 end

@@ -12,22 +12,36 @@
 -- A release is filled at once (`fill`: what is served), or as far as one flow needs it (`flow`: what an old run needs).
 
 local fields = require "flowhost.schema.fields"
+local naming = require "flowhost.flow.naming"
 local retention = require "flowhost.flow.retention"
+local rule = require "flowhost.dialect.rule"
 local source = require "flowhost.flow.source"
 
 local M = {}
 
 local FIELDS = { description = "string", http = "string", request = "table", durable = "string", on_error = "string",
-    run = "function", timeout = "number", record = "boolean", retention = "table" }
+    run = "function", timeout = "number", record = "boolean", retention = "table",
+    raw = "boolean" }
 local DURABLE = { always = true, on_error = true, never = true }
 local ON_ERROR = { suspend = true, fail = true }
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 
+local MAX_NAME = 240 -- bytes: keys of the store hold it beside an Idempotency-Key
 local MAX_DEPTH = 50 -- of the table that a file returns
 
 local RESERVED_PREFIXES = { "/v1/", "/console/", "/ps/" }
 local RESERVED_PATHS = { ["/"] = true, ["/v1"] = true, ["/console"] = true, ["/ps"] = true, ["/healthz"] = true,
     ["/readyz"] = true, ["/metrics"] = true }
+
+--- Of the seeds' own APIs: exact paths, the rest below /api/ is free.
+local FACADES = { ["/check_healthy"] = "", ["/api/v1/rule"] = "page switch_version", ["/api/v1/secret"] = "page",
+    ["/api/v1/script"] = "page switch_version", ["/api/v1/suspend"] = "page recover", ["/api/v1/run_log"] = "" }
+for path, rest in pairs(FACADES) do
+    RESERVED_PATHS[path] = true
+    for part in rest:gmatch "%S+" do
+        RESERVED_PATHS[path .. "/" .. part] = true
+    end
+end
 
 --- What a path is the host's own by, or may become so: "the path /v1 is", "paths under /v1/ are"; nil for those of
 --- flows.
@@ -42,25 +56,8 @@ function M.find_reserved(path)
     end
 end
 
-local function is_flow(path)
-    if path == "host.lua" or not path:find "%.lua$" or path:find "_test%.lua$" then
-        return false
-    end
-    if path:find "^components/" or path:find "^lib/" then
-        return false
-    end
-    for part in path:gmatch "[^/]+" do
-        if part:find "^[_.]" then
-            return false
-        end
-    end
-    return true
-end
-
---- Not a flow itself, but what flows use.
-local function is_part(path)
-    return (path:find "^components/" or path:find "^lib/") and path:find "%.lua$" and not path:find "_test%.lua$"
-end
+--- The dialects that are JSON documents.
+local DOCUMENTS = { rule = rule }
 
 --- What a chunk exports: the function to run and the table of options (nil for a plain function).
 local function instantiate(o, chunk, env)
@@ -126,8 +123,9 @@ local function parse_route(text)
     return { method = method, path = path }
 end
 
-local function add_problem(release, file, line, message)
-    release.problems[#release.problems + 1] = { file = file, line = line, message = message }
+---@param faults table[]?  of a document: { pointer, message }
+local function add_problem(release, file, line, message, faults)
+    release.problems[#release.problems + 1] = { file = file, line = line, message = message, faults = faults }
 end
 
 --- "file:12: text" raised by the chunk itself.
@@ -147,16 +145,30 @@ local function split_position(file, raised)
     return 1, text
 end
 
+--- nil for a file that flows neither are nor use.
+local function new_unit(o, path)
+    local _, dialect = naming.flow_of(path)
+    local kind = dialect and "flow" or naming.is_part(path) and "part"
+    local text = kind and o.read(path)
+    if not text then
+        return nil
+    elseif DOCUMENTS[dialect] then
+        local document, problem = DOCUMENTS[dialect].compile(text, { json = o.json, file = path })
+        return { kind = kind, dialect = dialect, document = document, problem = problem }
+    end
+    local chunk, problem = source.compile(text, "@" .. path, { jit = o.is_jit })
+    return { kind = kind, dialect = dialect, chunk = chunk, problem = problem,
+        component = path:match "^components/(.*)%.lua$" }
+end
+
 --- What the release knows of a file that flows are or use; nil when it has none of that path.
 local function unit_of(release, path)
     local unit = release.units[path]
     if unit == nil then
         unit = release.o.find_unit(path) or false
-        local kind = not unit and (is_flow(path) and "flow" or is_part(path) and "part")
-        local text = kind and release.o.read(path)
-        if text then
-            local chunk, reason = source.compile(text, "@" .. path, { jit = release.o.is_jit })
-            unit = { kind = kind, chunk = chunk, problem = reason, component = path:match "^components/(.*)%.lua$" }
+        local made = not unit and new_unit(release.o, path)
+        if made then
+            unit = made
             release.o.keep_unit(path, unit)
         end
         release.units[path] = unit
@@ -171,8 +183,9 @@ function M.chunk(release, path)
     return unit and unit.chunk
 end
 
-local function new_code(release, chunk, options, o)
+local function new_code(release, unit, options, o)
     local code = {
+        dialect = unit.dialect, outline = unit.document and unit.document.outline,
         files = release.files, env = release.env, on_error = options.on_error or "suspend",
         timeout_ms = options.timeout and math.max(1, math.ceil(options.timeout * 1000)) or nil,
         record = options.record, retention = retention.parse(options.retention) or o.retention,
@@ -184,14 +197,17 @@ local function new_code(release, chunk, options, o)
 
     --- The body of a run's first fiber.
     function code.main(run)
-        local fn = instantiate(o, chunk, o.new_env(release, run))
+        if unit.document then
+            return unit.document.main(o.new_document_host(run))
+        end
+        local fn = instantiate(o, unit.chunk, o.new_env(release, run))
         return fn(o.new_ctx(), run.input)
     end
 
     --- A component as a function of its input, in an environment of its own. nil when the release has none of that
     --- name.
     function code.component(run, name)
-        local component = M.chunk(release, "components/" .. name .. ".lua")
+        local component = M.chunk(release, ("components/%s.lua"):format(naming.to_path(name)))
         if not component then
             return nil
         end
@@ -206,7 +222,7 @@ end
 --- What a flow is called and where it is served, as far as its file alone decides: sets name, route and route_key of
 --- the trial, or message.
 local function describe(file, trial)
-    local name, http = file:gsub("%.lua$", ""), trial.options.http
+    local name, http = naming.flow_of(file), trial.options.http
     trial.name = name
     if http then
         trial.route, trial.message = parse_route(http)
@@ -216,14 +232,18 @@ local function describe(file, trial)
         return
     elseif name:find "^flowhost/" then
         trial.message = "the folder name flowhost/ is the host's own, choose another"
-    elseif #name > 200 or name:find "[^%w/_.-]" then
-        trial.message = "a flow's name has letters, digits and / _ . - only, at most 200"
+    elseif #name > MAX_NAME or name:find "[^%w/_.%%-]" then
+        trial.message = ("a flow's name has letters, digits and / _ . - only, at most %d"):format(MAX_NAME)
     end
 end
 
 local function add_flow(release, file, unit, trial)
     local o = release.o
     local options, key = trial.options, trial.route_key
+    local namesake = release.flows[trial.name]
+    if namesake and namesake.file ~= file then
+        return add_problem(release, file, 1, ("flow '%s' is %s already"):format(trial.name, namesake.file))
+    end
     if key then
         local other = release.routes[key]
         if other then
@@ -233,9 +253,9 @@ local function add_flow(release, file, unit, trial)
     end
     release.flows[trial.name] = {
         name = trial.name, file = file, version = o.version_of(file), release = release.hash,
-        description = options.description, http = trial.route, request = options.request,
-        durable = options.durable or "always",
-        on_error = options.on_error or "suspend", code = new_code(release, unit.chunk, options, o),
+        description = options.description, http = trial.route, request = options.request, raw = options.raw,
+        durable = options.durable or "always", dialect = unit.dialect, rule = options.rule,
+        on_error = options.on_error or "suspend", code = new_code(release, unit, options, o),
     }
 end
 
@@ -267,18 +287,25 @@ local function try(release, file, unit)
     return trial
 end
 
+--- A document was checked whole when it was compiled.
+local function describe_document(file, unit)
+    local trial = { options = unit.document.options }
+    describe(file, trial)
+    return trial
+end
+
 --- Looks at one file: a flow is added, what is wrong with it, or with a part that flows use, is noted.
 local function add_file(release, path, unit)
     local o = release.o
-    if not unit.chunk then
-        return add_problem(release, path, unit.problem.line, unit.problem.message)
+    if unit.problem then
+        return add_problem(release, path, unit.problem.line, unit.problem.message, unit.problem.faults)
     elseif unit.component and o.taken and o.taken[unit.component] then
         return add_problem(release, path, 1,
             ("component '%s' is registered by the program as well"):format(unit.component))
     elseif not unit.component and unit.kind ~= "flow" then
         return
     end
-    local trial = try(release, path, unit)
+    local trial = unit.document and describe_document(path, unit) or try(release, path, unit)
     if trial.message then
         add_problem(release, path, trial.line or 1, trial.message)
     elseif unit.kind == "flow" then
@@ -289,7 +316,8 @@ end
 local function nothing() end
 
 --- A release of which nothing is compiled yet.
----@param o table  hash, env; read(path) -> text or nil; new_env(release, run), new_ctx(); limited(fn) -> ok, raised:
+---@param o table  hash, env; read(path) -> text or nil; new_env(release, run), new_ctx(), new_document_host(run): what
+--- documents run on; limited(fn) -> ok, raised:
 --- runs it under a flow's limits; call_chunk(chunk, env): runs a file's top level; json: core.json; version_of(file);
 --- is_jit; taken: set of the names of components that the embedding program has registered; find_unit(path),
 --- keep_unit(path, unit): what other releases have compiled; libs: what tells one set of modules from another
@@ -301,7 +329,7 @@ end
 --- Compiles what flows use: no run then does it on its own time.
 function M.compile_parts(release, paths)
     for _, path in ipairs(paths) do
-        if is_part(path) then
+        if naming.is_part(path) then
             unit_of(release, path)
         end
     end
@@ -327,16 +355,20 @@ end
 
 --- A flow of a release that need not be filled; nil, { line, message } when it has none of that name that loads.
 function M.flow(release, name)
-    local path = name .. ".lua"
-    local unit = not release.flows[name] and unit_of(release, path)
-    if unit and unit.kind == "flow" then
-        local count = #release.problems
-        add_file(release, path, unit)
-        local problem = release.problems[count + 1]
-        release.problems[count + 1] = nil
-        return release.flows[name], problem
+    if release.flows[name] then
+        return release.flows[name]
     end
-    return release.flows[name]
+    for _, kind in ipairs(naming.KINDS) do
+        local path = name .. kind.suffix
+        local unit = unit_of(release, path)
+        if unit and unit.kind == "flow" then
+            local count = #release.problems
+            add_file(release, path, unit)
+            local problem = release.problems[count + 1]
+            release.problems[count + 1] = nil
+            return release.flows[name], problem
+        end
+    end
 end
 
 --- Compiles a folder.

@@ -1,83 +1,30 @@
 -- SPDX-License-Identifier: MIT
--- The `request` block of a flow: rules for the fields of query, header and body. Pure.
+-- The `request` block of a flow or rule: rules for the fields of query, header and body. Pure.
 --
 --   { body = { phone = { type = "string", required = true, minLen = 6 } } }
 --   rule: type (int float string slice bool object), required, default, min, max, minLen, maxLen, enum,
 --         attribute (rules of a nested object)
 --
 -- Values are checked in place: text of a query or header is taken as the number or boolean it spells, defaults are
--- filled in. Errors name the full path as a JSON pointer, in sorted order. A block with rules for `body` needs an
--- object there.
+-- filled in. Errors name the full path as a JSON pointer, in the order query, header, body, sorted. A block with rules
+-- for `body` needs an object there.
+--
+-- A block with `is_wide = true` is that of a rule (rule_document.normalize sets it) and does as ps-go: the types take
+-- what coerce.wide takes, null is a value that no type takes, a block that is no object is an empty one, only declared
+-- headers stay and empty ones are absent. Its errors have `path` too, as "request.body.user.phone".
+
+local coerce = require "flowhost.schema.coerce"
+local field_rules = require "flowhost.schema.field_rules"
+local javascript = require "flowhost.expr.javascript"
+local value_module = require "flowhost.expr.value"
 
 local M = {}
 
 local BLOCKS = { "query", "header", "body" }
 
-local function is_null(value)
-    return value == nil or type(value) == "userdata"
-end
+local is_list, copy, order = coerce.is_list, value_module.copy, javascript.order
 
---- Decoded arrays carry a protected metatable; plain tables of a default may be told by their length.
-local function is_list(value)
-    return type(value) == "table" and (getmetatable(value) ~= nil or #value > 0)
-end
-
-local BOOLEANS = { ["true"] = true, ["false"] = false, ["1"] = true, ["0"] = false }
-
---- The number a value is or spells, nil for "nan" and "inf", which Lua takes for numbers and JSON does not. Integers of
---- 64 bits (cdata) stay what they are.
-local function to_number(value)
-    if type(value) == "cdata" then
-        return value
-    end
-    local number = type(value) ~= "table" and tonumber(value)
-    return number and number - number == 0 and number or nil
-end
-
-local TYPES = {
-    int = function(value)
-        local number = to_number(value)
-        if number and (type(number) == "cdata" or number == math.floor(number)) then
-            return number
-        end
-        return nil, "must be a whole number"
-    end,
-    float = function(value)
-        local number = to_number(value)
-        if number then
-            return number
-        end
-        return nil, "must be a number"
-    end,
-    string = function(value)
-        if type(value) == "string" then
-            return value
-        end
-        return nil, "must be a string"
-    end,
-    bool = function(value)
-        if type(value) == "boolean" then
-            return value
-        end
-        local spelled = BOOLEANS[value]
-        if spelled == nil then
-            return nil, "must be true or false"
-        end
-        return spelled
-    end,
-    slice = function(value)
-        if is_list(value) or (type(value) == "table" and next(value) == nil) then
-            return value
-        end
-        return nil, "must be an array"
-    end,
-    object = function(value)
-        if type(value) == "table" and not is_list(value) then
-            return value
-        end
-        return nil, "must be an object"
-    end,
-}
+-- limits -----------------------------------------------------------------------------------------------
 
 local function length_of(value)
     if type(value) == "string" then
@@ -88,196 +35,260 @@ local function length_of(value)
     return #value
 end
 
-local function in_enum(value, enum)
-    for _, allowed in ipairs(enum) do
-        if allowed == value then
+local function is_listed(value, enum)
+    for i = 1, #enum do
+        if enum[i] == value then
             return true
         end
     end
     return false
 end
 
-local function check_bounds(rule, value)
-    if type(value) == "number" or type(value) == "cdata" then
-        if rule.min and value < rule.min then
-            return ("must be at least %s"):format(rule.min)
-        elseif rule.max and value > rule.max then
-            return ("must be at most %s"):format(rule.max)
+--- Each limit of a rule: kind of value -> fun(rule) -> fun(value) -> message or nil.
+local LIMITS = {
+    { "min", "number", function(rule)
+        local min, message = rule.min, "must be at least " .. value_module.number_text(rule.min)
+        return function(value)
+            return order(value, min) == -1 and message or nil
         end
-    elseif rule.minLen and length_of(value) < rule.minLen then
-        return ("must have a length of at least %d"):format(rule.minLen)
-    elseif rule.maxLen and length_of(value) > rule.maxLen then
-        return ("must have a length of at most %d"):format(rule.maxLen)
+    end },
+    { "max", "number", function(rule)
+        local max, message = rule.max, "must be at most " .. value_module.number_text(rule.max)
+        return function(value)
+            return order(value, max) == 1 and message or nil
+        end
+    end },
+    { "minLen", "length", function(rule)
+        local min, message = rule.minLen, ("must have a length of at least %d"):format(rule.minLen)
+        return function(value)
+            return length_of(value) < min and message or nil
+        end
+    end },
+    { "maxLen", "length", function(rule)
+        local max, message = rule.maxLen, ("must have a length of at most %d"):format(rule.maxLen)
+        return function(value)
+            return length_of(value) > max and message or nil
+        end
+    end },
+    { "enum", "any", function(rule)
+        local enum = rule.enum
+        return function(value)
+            if type(value) ~= "table" then
+                return not is_listed(value, enum) and "must be one of the values listed" or nil
+            end
+            for i = 1, #value do
+                if not is_listed(value[i], enum) then
+                    return "must have only values that are listed"
+                end
+            end
+        end
+    end },
+}
+
+local HAS_LIMITS = { number = "number", cdata = "number", string = "length" }
+
+--- fun(value) -> what is wrong with its size, or nil; nil when a rule sets no limits.
+local function compile_limits(rule)
+    local checks, kinds, count = {}, {}, 0
+    for _, limit in ipairs(LIMITS) do
+        if rule[limit[1]] ~= nil then
+            count = count + 1
+            kinds[count], checks[count] = limit[2], limit[3](rule)
+        end
     end
-    if rule.enum and not in_enum(value, rule.enum) then
-        return "must be one of the values listed"
-    end
+    return count > 0 and function(value)
+        local kind = HAS_LIMITS[type(value)] or (is_list(value) and "length")
+        for i = 1, kind and count or 0 do
+            local message = (kinds[i] == kind or kinds[i] == "any") and checks[i](value)
+            if message then
+                return message
+            end
+        end
+    end or nil
 end
 
-local function add(errors, pointer, message)
-    errors[#errors + 1] = { pointer = pointer, message = message }
-end
-
-local function copy(value)
-    if type(value) ~= "table" then
-        return value
-    end
-    local own = {}
-    for key, inner in pairs(value) do
-        own[key] = copy(inner)
-    end
-    return setmetatable(own, debug.getmetatable(value)) -- an array stays one
-end
+-- fields -----------------------------------------------------------------------------------------------
 
 --- What stands before a field's name in a pointer, with the name (RFC 6901).
 local function pointer_to(pointer, name)
     return pointer .. "/" .. name:gsub("~", "~0"):gsub("/", "~1")
 end
 
-local check_map
+---@class flowhost.FieldError
+---@field pointer string JSON pointer into the input
+---@field message string
+---@field path? string as in ps-go, of rules only
 
-local function check_field(errors, pointer, rule, holder, name)
-    local value = holder[name]
-    if is_null(value) then
-        if rule.default ~= nil then
-            holder[name] = copy(rule.default) -- the run may write into it
-        elseif rule.required then
-            add(errors, pointer, "is required")
-        end
-        return
+--- How a field says that it is wrong.
+local function reporter(place)
+    local pointer, path = place.pointer, place.is_wide and place.path or nil
+    return function(errors, message)
+        errors[#errors + 1] = { pointer = pointer, message = message, path = path }
     end
-    local check_type = rule.type and TYPES[rule.type]
-    if check_type then
-        local typed, reason = check_type(value)
-        if typed == nil then
-            return add(errors, pointer, reason)
+end
+
+--- What an absent field becomes: its default as its type has it, where the type takes it.
+local function compile_absent(rule, convert, report)
+    local default, is_required = rule.default, rule.required
+    if default ~= nil then
+        return function(_, holder, name, o)
+            local own = copy(default) -- the run may write into it
+            if convert then
+                local typed = convert(own, o)
+                if typed ~= nil then
+                    own = typed
+                end
+            end
+            holder[name] = own
         end
-        holder[name], value = typed, typed
     end
-    if type(value) ~= "boolean" then
-        local reason = check_bounds(rule, value)
+    return function(errors)
+        if is_required then
+            report(errors, "is required")
+        end
+    end
+end
+
+local compile_map
+
+--- fun(errors, holder, o) that checks one field of `holder`.
+local function compile_field(name, rule, place)
+    local types, is_wide = place.is_wide and coerce.wide or coerce.strict, place.is_wide
+    local convert, limits, report = rule.type and types[rule.type], compile_limits(rule), reporter(place)
+    local absent = compile_absent(rule, convert, report)
+    local attribute = rule.attribute and compile_map(rule.attribute, place)
+    return function(errors, holder, o)
+        local value = holder[name]
+        if value == nil or (not is_wide and type(value) == "userdata") then
+            return absent(errors, holder, name, o)
+        end
+        if convert then
+            local typed, reason = convert(value, o)
+            if typed == nil then
+                return report(errors, reason)
+            end
+            holder[name], value = typed, typed
+        end
+        local reason = limits and limits(value)
         if reason then
-            add(errors, pointer, reason)
+            report(errors, reason)
         end
-    end
-    if rule.attribute and type(value) == "table" then
-        check_map(errors, pointer, rule.attribute, value)
-    end
-end
-
-function check_map(errors, pointer, rules, holder)
-    local names = {}
-    for name in pairs(rules) do
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    for _, name in ipairs(names) do
-        check_field(errors, pointer_to(pointer, name), rules[name], holder, name)
-    end
-end
-
-local RULE = { type = "string", required = "boolean", default = "any", min = "number", max = "number",
-    minLen = "number", maxLen = "number", enum = "table", attribute = "table" }
-
---- Whether a default can be part of an input.
-local function is_plain(value, depth)
-    local kind = type(value)
-    if kind == "number" then
-        return value - value == 0
-    elseif kind ~= "table" then
-        return kind == "string" or kind == "boolean"
-    elseif depth > 20 then
-        return false
-    end
-    local size, count = #value, 0
-    for key, inner in pairs(value) do
-        local is_entry = type(key) == "number" and key >= 1 and key <= size and key == math.floor(key)
-        if (size > 0 and not is_entry) or (size == 0 and type(key) ~= "string") or not is_plain(inner, depth + 1) then
-            return false
-        end
-        count = count + 1
-    end
-    return size == 0 or count == size
-end
-
-local find_in_rules
-
-local function find_in_rule(place, rule)
-    if type(rule) ~= "table" then
-        return ("%s must be a table of rules such as { type = \"string\" }"):format(place)
-    end
-    for name, value in pairs(rule) do
-        local expected = RULE[name]
-        if not expected then
-            return ("%s has the unknown rule '%s'"):format(place, tostring(name))
-        elseif expected ~= "any" and type(value) ~= expected then
-            return ("%s.%s must be a %s"):format(place, name, expected)
-        end
-    end
-    if rule.type and not TYPES[rule.type] then
-        return ("%s has the unknown type '%s'"):format(place, rule.type)
-    end
-    if rule.default ~= nil and not is_plain(rule.default, 1) then
-        return place .. ".default must be a value that JSON can hold"
-    end
-    return rule.attribute and find_in_rules(place .. ".attribute", rule.attribute)
-end
-
-function find_in_rules(place, rules)
-    for name, rule in pairs(rules) do
-        local problem = type(name) ~= "string" and place .. " must have names of fields as its keys"
-            or find_in_rule(place .. "." .. name, rule)
-        if problem then
-            return problem
+        if attribute and type(value) == "table" then
+            attribute(errors, value, o)
         end
     end
 end
 
---- What is wrong with a request block itself, as a sentence; nil when it can be used.
-function M.find_problem(request)
-    for name, rules in pairs(request) do
-        if name ~= "query" and name ~= "header" and name ~= "body" then
-            return ("request has the unknown part '%s': use query, header, body"):format(tostring(name))
-        elseif type(rules) ~= "table" then
-            return ("request.%s must be a table of fields"):format(name)
-        end
-        local problem = find_in_rules("request." .. name, rules)
-        if problem then
-            return problem
+local function place_of(place, name)
+    return { pointer = pointer_to(place.pointer, name), path = place.path .. "." .. name, is_wide = place.is_wide }
+end
+
+--- fun(errors, holder, o) that checks the fields of an object, sorted by name.
+function compile_map(rules, place)
+    local checks = {}
+    for i, name in ipairs(field_rules.sorted_names(rules)) do
+        checks[i] = compile_field(name, rules[name], place_of(place, name))
+    end
+    local count = #checks
+    return function(errors, holder, o)
+        for i = 1, count do
+            checks[i](errors, holder, o)
         end
     end
+end
+
+-- blocks -----------------------------------------------------------------------------------------------
+
+local function is_object(value)
+    return type(value) == "table" and not is_list(value)
 end
 
 --- Headers come in lower case; a flow finds one under the name by which its rule calls it.
-local function spell_as_declared(rules, headers)
-    for name in pairs(rules) do
+local function spell_as_declared(names, headers)
+    for _, name in ipairs(names) do
         if headers[name] == nil then
             headers[name], headers[name:lower()] = headers[name:lower()], nil
         end
     end
+    return headers
 end
 
---- Checks and completes `input` in place. nil when it holds, else a list of { pointer, message }.
-function M.check(request, input)
-    local errors = {}
-    if type(input) ~= "table" then
-        return { { pointer = "", message = "must be a JSON object" } }
+--- The declared headers alone, without empty ones.
+local function pick_declared(names, headers)
+    local own = {}
+    for _, name in ipairs(names) do
+        local value = headers[name] == nil and headers[name:lower()] or headers[name]
+        own[name] = value ~= "" and value or nil
     end
-    for _, block in ipairs(BLOCKS) do
-        local rules = request[block]
-        if rules and next(rules) then
-            local holder = input[block]
-            if type(holder) ~= "table" or is_list(holder) then
-                add(errors, "/" .. block, "must be a JSON object")
-            else
-                if block == "header" then
-                    spell_as_declared(rules, holder)
-                end
-                check_map(errors, "/" .. block, rules, holder)
-            end
-        end
-    end
-    return errors[1] and errors or nil
+    return own
 end
+
+local function compile_strict(block, rules)
+    if not rules or not next(rules) then
+        return nil
+    end
+    local place = { pointer = "/" .. block, path = "request." .. block }
+    local check, report = compile_map(rules, place), reporter(place)
+    local names = block == "header" and field_rules.sorted_names(rules)
+    return function(errors, input, o)
+        local holder = input[block]
+        if not is_object(holder) then
+            return report(errors, "must be a JSON object")
+        end
+        check(errors, names and spell_as_declared(names, holder) or holder, o)
+    end
+end
+
+local function compile_wide(block, rules)
+    local check = compile_map(rules or {}, { pointer = "/" .. block, path = "request." .. block, is_wide = true })
+    local names = block == "header" and field_rules.sorted_names(rules or {})
+    return function(errors, input, o)
+        local holder = is_object(input[block]) and input[block] or {}
+        input[block] = names and pick_declared(names, holder) or holder
+        check(errors, input[block], o)
+    end
+end
+
+local function compile_blocks(request)
+    local checks = {}
+    for _, block in ipairs(BLOCKS) do
+        checks[#checks + 1] = (request.is_wide and compile_wide or compile_strict)(block, request[block])
+    end
+    return checks
+end
+
+--- Compiles a request block.
+---@return fun(input: any, o?: { encode: function, decode: function }): flowhost.FieldError[]? # checks and completes
+--- `input` in place; nil when it holds
+function M.compile(request)
+    local checks = compile_blocks(request)
+    return function(input, o)
+        if type(input) ~= "table" then
+            return { { pointer = "", message = "must be a JSON object" } }
+        end
+        local errors = {}
+        for i = 1, #checks do
+            checks[i](errors, input, o)
+        end
+        return errors[1] and errors or nil
+    end
+end
+
+-- A checker holds no request block, so it goes with its block.
+local checkers = setmetatable({}, { __mode = "k" })
+
+--- Checks and completes `input` in place. nil when it holds, else the errors. What it learns of a block it keeps: the
+--- block must not change afterwards.
+function M.check(request, input, o)
+    local checker = checkers[request]
+    if not checker then
+        checker = M.compile(request)
+        checkers[request] = checker
+    end
+    return checker(input, o)
+end
+
+M.find_problem = field_rules.find_problem
+M.find_problems = field_rules.find_problems
 
 return M

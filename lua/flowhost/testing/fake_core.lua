@@ -160,12 +160,12 @@ function Request:query()
     return self.given_query
 end
 
-function Request:is_loopback()
-    return self.given_address:find "^127%." ~= nil
+function Request.is_internal()
+    return false
 end
 
-function Request.is_local()
-    return false
+function Request:is_loopback()
+    return self.given_address:find "^127%." ~= nil
 end
 
 function Request:address()
@@ -295,6 +295,29 @@ local function bind_native(fake)
     }
 end
 
+--- Secrets by name; who holds a handle has no bytes here either.
+local function bind_keystore(secrets)
+    local function redact(text)
+        for name, value in pairs(secrets) do
+            local at, last = text:find(value, 1, true)
+            while at do
+                text = ("%s[secret %s]%s"):format(text:sub(1, at - 1), name, text:sub(last + 1))
+                at, last = text:find(value, 1, true)
+            end
+        end
+        return text
+    end
+    return {
+        has = function(name)
+            return secrets[name] ~= nil
+        end,
+        has_any = function()
+            return next(secrets) ~= nil
+        end,
+        redact = redact, redact_json = redact,
+    }
+end
+
 --- Passwords: the "hash" says what it is of; the outcome comes by mail, as from the worker.
 local function bind_access(fake)
     local function tell(token, outcome)
@@ -359,6 +382,7 @@ function M.enter() end
 local function ignore() end
 
 ---@param o table?  store, clock { now = ms }, seed, shard, shards, peers
+---  secrets: name -> value
 ---  natives: name -> fn(input, done, call) -> code, text, or nothing when done(code, text) is called later
 ---  on_effect(call, fake): a request or a component has left
 ---  random_key(fake) -> text?: random bytes that hang on it alone
@@ -372,8 +396,9 @@ function M.new(o)
     fake.peers[fake.shard] = fake
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
-        client = bind_client(fake), native = bind_native(fake), shard = bind_shard(fake), http = {},
-        access = bind_access(fake),
+        client = bind_client(fake), keystore = bind_keystore(o.secrets or {}),
+        access = bind_access(fake), crypto = parts.crypto,
+        native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
             on_fault = function(name)

@@ -6,6 +6,7 @@
 
 local answers = require "flowhost.testing.answers"
 local failure = require "flowhost.testing.failure"
+local naming = require "flowhost.flow.naming"
 local origin = require "flowhost.testing.origin"
 local parts = require "flowhost.testing.parts"
 local world_module = require "flowhost.testing.world"
@@ -36,6 +37,9 @@ local function files_of(self)
                 files["components/" .. mock.name .. ".lua"] = nil
                 self.natives[mock.name] = answers.of_component(self, mock)
             elseif mock.kind == "flow" then
+                for _, kind in ipairs(naming.KINDS) do
+                    files[mock.name .. kind.suffix] = nil
+                end
                 files[mock.name .. ".lua"] = STUB:format("flow " .. mock.name)
                 self.natives["flow " .. mock.name] = answers.of_component(self, mock)
             end

@@ -71,7 +71,7 @@ local function refuse(host, name, request)
     local text = ("%s was not started: %s: %s"):format(name, tostring(answer.code or request.status),
         tostring(answer.detail or request.body))
     for _, problem in ipairs(host.world.problems) do
-        if problem.file == name .. ".lua" then
+        if problem.file:match "^(.-)%.[%a.]+$" == name then
             text = ("%s (%s:%d: %s)"):format(text, problem.file, problem.line, problem.message)
         end
     end

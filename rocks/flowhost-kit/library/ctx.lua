@@ -55,13 +55,21 @@
 ---@field header? table<string, any>   the same as headers
 ---@field json? any               body: this value as JSON
 ---@field form? table<string, any>  body: url-encoded
----@field body? string|table      body: text as it is, a table as JSON
+---@field xml? any                body: this value as XML below the root xmlName
+---@field body? string|table      body: text as it is, a table as JSON, or as requestType says; a table of a GET goes
+---into the query
+---@field requestType? "json"|"xml"|"text"|"form"  how `body` is written
+---@field contentType? string     Content-Type of the body; default: what it is written as
+---@field xmlName? string         root of a body in XML; default "xml"
+---@field tls? { ca?: string, cert?: string, key?: string }  secrets with PEM: who is trusted, the client's own
+---certificate and its key
+---@field isCache? boolean        an answer serves five minutes for whoever asks for the same
 ---@field auth? flowhost.Auth     basic authentication
----@field bearer? string          Authorization: Bearer ...
+---@field bearer? string|flowhost.Secret   Authorization: Bearer ...
 ---@field timeout? number         seconds for the whole call; default 30
----@field responseType? "json"|"text"  default: what Content-Type says
+---@field responseType? "json"|"xml"|"text"  default: what Content-Type says
 ---@field onlyData? boolean       default true; false returns a flowhost.Answer instead of the body
----@field raise? boolean          whether a status of 400 and above is an error; default: as onlyData
+---@field raise? boolean          whether a status of 400 and above is an error; default: as onlyData, in rules never
 ---@field follow? integer         redirects to follow; default 0
 ---@field max_bytes? integer      largest body of the answer; default 8388608
 ---@field retry? integer|flowhost.Retry
@@ -74,6 +82,32 @@
 ---@field header table<string, string>   the same as headers
 ---@field cookies table<string, string>
 ---@field data any                the body, decoded when it is JSON
+
+---A sealed value by its name. Its bytes are nowhere in Lua.
+---@class flowhost.Secret
+---@field secret string
+---A key: a string, or what ctx.secret returns.
+---@alias flowhost.Key string|userdata
+
+---A key pair: the name of a secret, PEM text, or what ctx.secret returns.
+---@alias flowhost.KeyPair string|userdata
+
+---@class flowhost.HashOptions
+---@field encoding? "hex"|"base64"|"raw"  of the result; default "hex"
+
+---@class flowhost.SignOptions
+---@field padding? "pss"|"pkcs1"  default "pss"
+
+---@class flowhost.JwtSignOptions
+---@field alg "HS256"|"RS256"|"EdDSA"
+---@field expires_in? number   seconds; gives the claim exp
+---@field header? table        e.g. { kid = "1" }
+
+---@class flowhost.JwtVerifyOptions
+---@field alg "HS256"|"RS256"|"EdDSA"  no other is taken
+---@field leeway? number       seconds that clocks may differ; default 0
+---@field issuer? string       what the claim iss must be
+---@field audience? string     what the claim aud must be or hold
 
 ---@class flowhost.RunInfo
 ---@field id string           26 characters
@@ -215,6 +249,24 @@ function ctx.suspend(code, reason) end
 ---@param fn fun()
 function ctx.defer(fn) end
 
+---A handle for a sealed value, for ctx.request and the ciphers. Raises SECRET_MISSING.
+---@param name string
+---@return flowhost.Secret
+function ctx.secret(name) end
+
+ctx.xml = {}
+
+---The value of an XML document, and the name of its root. Leaves are text, elements of one name an array.
+---@param text string
+---@return any value, string root
+function ctx.xml.decode(text) end
+
+---The text of a value as an XML document: objects are elements, arrays repeat theirs, "-name" is an attribute.
+---@param value any
+---@param root string  name of the outermost element
+---@return string
+function ctx.xml.encode(value, root) end
+
 ---A tag by which the run is found: GET /v1/runs?tag=name:value. 50 at most.
 ---@param name string
 ---@param value string|number|boolean
@@ -305,5 +357,208 @@ function ctx.base64.encode(bytes) end
 ---@param text string
 ---@return string bytes
 function ctx.base64.decode(text) end
+
+---Base64 of urls: - and _ instead of + and /, no padding.
+---@param bytes string
+---@return string
+function ctx.base64.encode_url(bytes) end
+
+---That alphabet only, no padding.
+---@param text string
+---@return string bytes
+function ctx.base64.decode_url(text) end
+
+---AES. A key has 16, 24 or 32 bytes. Raises KEY_INVALID, DECRYPT_FAILED, TOO_LARGE, SECRET_MISSING.
+ctx.aes = {}
+
+---AES-CBC as ps-go has it, for partners who ask for it: PKCS#7 padding, the key's first 16 bytes as IV.
+---@param key flowhost.Key
+---@param text string
+---@return string
+function ctx.aes.encodeToBase64(key, text) end
+
+---The same in lower-case hex.
+---@param key flowhost.Key
+---@param text string
+---@return string
+function ctx.aes.encodeToHex(key, text) end
+
+---The text that encodeToBase64 made this of.
+---@param key flowhost.Key
+---@param text string
+---@return string plain
+function ctx.aes.decodeFromBase64(key, text) end
+
+---The text that encodeToHex made this of.
+---@param key flowhost.Key
+---@param text string
+---@return string plain
+function ctx.aes.decodeFromHex(key, text) end
+
+---AES-GCM with a random nonce, recorded: nobody can change the text unnoticed.
+---@param key flowhost.Key
+---@param text string
+---@param aad? string  must be the same to open it
+---@return string sealed  base64
+function ctx.aes.seal(key, text, aad) end
+
+---The text that was sealed. Raises DECRYPT_FAILED when anything of it was changed.
+---@param key flowhost.Key
+---@param sealed string
+---@param aad? string
+---@return string plain
+function ctx.aes.open(key, sealed, aad) end
+
+---RSA. Raises KEY_INVALID, DECRYPT_FAILED, TOO_LARGE, SECRET_MISSING.
+ctx.rsa = {}
+
+---PKCS#1 v1.5 as ps-go has it, recorded. At most 245 bytes with a key of 2048 bits.
+---@param secret flowhost.KeyPair
+---@param text string
+---@return string
+function ctx.rsa.encodeToBase64(secret, text) end
+
+---The same in lower-case hex.
+---@param secret flowhost.KeyPair
+---@param text string
+---@return string
+function ctx.rsa.encodeToHex(secret, text) end
+
+---The text that encodeToBase64 made this of.
+---@param secret flowhost.KeyPair
+---@param text string
+---@return string plain
+function ctx.rsa.decodeFromBase64(secret, text) end
+
+---The text that encodeToHex made this of.
+---@param secret flowhost.KeyPair
+---@param text string
+---@return string plain
+function ctx.rsa.decodeFromHex(secret, text) end
+
+---OAEP with SHA-256, recorded. At most 190 bytes with a key of 2048 bits.
+---@param secret flowhost.KeyPair
+---@param text string
+---@return string sealed  base64
+function ctx.rsa.seal(secret, text) end
+
+---The text that was sealed.
+---@param secret flowhost.KeyPair
+---@param sealed string
+---@return string plain
+function ctx.rsa.open(secret, sealed) end
+
+---A signature over SHA-256, recorded.
+---@param secret flowhost.KeyPair
+---@param text string
+---@param o? flowhost.SignOptions
+---@return string signature  base64
+function ctx.rsa.sign(secret, text, o) end
+
+---Whether the signature is that of the text.
+---@param secret flowhost.KeyPair
+---@param text string
+---@param signature string  base64
+---@param o? flowhost.SignOptions
+---@return boolean
+function ctx.rsa.verify(secret, text, signature, o) end
+
+---Signatures by Ed25519. Raises KEY_INVALID, SECRET_MISSING.
+ctx.ed25519 = {}
+
+---An Ed25519 signature in base64.
+---@param secret flowhost.KeyPair
+---@param text string
+---@return string signature  base64
+function ctx.ed25519.sign(secret, text) end
+
+---Whether the signature is that of the text.
+---@param secret flowhost.KeyPair
+---@param text string
+---@param signature string  base64
+---@return boolean
+function ctx.ed25519.verify(secret, text, signature) end
+
+---Codes that who has the key can make. Raises KEY_INVALID, SECRET_MISSING.
+ctx.hmac = {}
+
+---HMAC-SHA-256.
+---@param key flowhost.Key
+---@param text string
+---@param o? flowhost.HashOptions
+---@return string
+function ctx.hmac.sha256(key, text, o) end
+
+---HMAC-SHA-384.
+---@param key flowhost.Key
+---@param text string
+---@param o? flowhost.HashOptions
+---@return string
+function ctx.hmac.sha384(key, text, o) end
+
+---HMAC-SHA-512.
+---@param key flowhost.Key
+---@param text string
+---@param o? flowhost.HashOptions
+---@return string
+function ctx.hmac.sha512(key, text, o) end
+
+---Whether two texts are the same, in a time that tells nothing of where they differ.
+---@param a string
+---@param b string
+---@return boolean
+function ctx.hmac.equal(a, b) end
+
+---Hashes, without a step.
+ctx.hash = {}
+
+---SHA-256.
+---@param text string
+---@param o? flowhost.HashOptions
+---@return string
+function ctx.hash.sha256(text, o) end
+
+---SHA-384.
+---@param text string
+---@param o? flowhost.HashOptions
+---@return string
+function ctx.hash.sha384(text, o) end
+
+---SHA-512.
+---@param text string
+---@param o? flowhost.HashOptions
+---@return string
+function ctx.hash.sha512(text, o) end
+
+---For partners that ask for it; good for nothing else.
+---@param text string
+---@param o? flowhost.HashOptions
+---@return string
+function ctx.hash.sha1(text, o) end
+
+---For partners that ask for it; good for nothing else.
+---@param text string
+---@param o? flowhost.HashOptions
+---@return string
+function ctx.hash.md5(text, o) end
+
+---JSON Web Tokens.
+ctx.jwt = {}
+
+---A token with the claim iat, and exp if it is to expire. Only the time is recorded.
+---Raises INVALID, KEY_INVALID, SECRET_MISSING, TOO_LARGE.
+---@param claims table
+---@param key flowhost.Key  HS256: a shared text; RS256, EdDSA: a private key as PEM text
+---@param o flowhost.JwtSignOptions
+---@return string token
+function ctx.jwt.sign(claims, key, o) end
+
+---The claims of a token whose signature, exp, nbf and iat hold, recorded.
+---Raises JWT_INVALID, JWT_EXPIRED, KEY_INVALID, SECRET_MISSING.
+---@param token string
+---@param key flowhost.Key  HS256: a shared text; RS256, EdDSA: a public key as PEM text
+---@param o flowhost.JwtVerifyOptions
+---@return table claims
+function ctx.jwt.verify(token, key, o) end
 
 return ctx

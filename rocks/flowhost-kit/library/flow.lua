@@ -10,11 +10,13 @@
 ---@field path string
 ---@field method string
 ---@field params table<string, string>    of {name} in the flow's path
+---@field raw? string                     the body as it came, with `raw = true`
 
 ---@class flowhost.Flow
 ---@field description? string
 ---@field http? string        "POST /path/{name}": the flow's own route
 ---@field request? table      what the input must be, see docs/guide/first-flow.md
+---@field raw? boolean        hands the body over as it came too, which need not be JSON then
 ---@field durable? "always"|"on_error"|"never"  whether the run is on disk; on_error: once it does not succeed
 ---@field on_error? "suspend"|"fail"    what an error that nobody catches does; default "suspend"
 ---@field timeout? number               seconds for the whole run; then it is `timed_out`

@@ -168,7 +168,7 @@ describe("ctx.request raises", function()
             ["{ url = 'http://u', bearer = {} }"] = "must be a text",
             ["{ url = 'http://u', auth = 'x' }"] = "auth must be a table",
             ["{ url = 'http://u', auth = { user = {} } }"] = "must be a text",
-            ["{ url = 'http://u', responseType = 'xml' }"] = "responseType must be",
+            ["{ url = 'http://u', responseType = 'yaml' }"] = "responseType must be",
             ["{ url = 'http://u', follow = -1 }"] = "follow must be",
             ["{ url = 'http://u', max_bytes = 0 }"] = "max_bytes must be",
         } do

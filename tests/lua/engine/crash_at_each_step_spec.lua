@@ -37,6 +37,10 @@ local EXAMPLES = {
         output = { coupons = { COUPON, COUPON, COUPON, COUPON, COUPON } } },
     offer = { input = { body = { user_id = 17, within = 60 } }, output = { price = 90 } },
     profile = { input = { query = { phone = "123456" } }, output = { id = 17, coupon = "W" } },
+    -- printf '1700000000.{ "order": 17 }' | openssl dgst -sha256 -hmac 'good for nothing but the demo'
+    signed_callback = { input = { body = { order = 17 }, raw = '{ "order": 17 }', header = { ["x-time"] = "1700000000",
+        ["x-signature"] = "7e730c27f6863cac606b1b52f617bc6be82b5b0585c7d96d321d877e992d2b95" } },
+        output = { paid = 17 } },
     payment = { input = { body = { amount = 100 } }, output = { paid = 100, receipt = "R" } },
     ["demo/cards"] = { input = { body = { amount = 100 } }, output = { receipt = "R-100" } },
     ["demo/coupons"] = { output = { code = "WELCOME-17", percent = 10 } },
@@ -51,7 +55,7 @@ local function example_upstream(call)
     return 200, nil, ANSWERS[call.url:match "/(%w+)$"] or {}
 end
 
-local ENV = {}
+local ENV = { CALLBACK_KEY = "good for nothing but the demo" }
 for name in pairs(ANSWERS) do
     ENV[name:gsub("s$", ""):upper() .. "_URL"] = "http://u/" .. name
 end

@@ -172,10 +172,10 @@ describe("loader problems", function()
 
     it("tell names that cannot be", function()
         local text = "return function() end"
-        local expected = ":1: a flow's name has letters, digits and / _ . - only, at most 200"
+        local expected = ":1: a flow's name has letters, digits and / _ . - only, at most 240"
         assert.equal("a b.lua" .. expected, problem(text, "a b.lua"))
         assert.equal("ä.lua" .. expected, problem(text, "ä.lua"))
-        local long = ("x"):rep(201) .. ".lua"
+        local long = ("x"):rep(241) .. ".lua"
         assert.equal(long .. expected, problem(text, long))
         assert.equal("flowhost/a.lua:1: the folder name flowhost/ is the host's own, choose another",
             problem(text, "flowhost/a.lua"))

@@ -12,6 +12,13 @@ local function check(rules, body)
     return input.body, texts
 end
 
+--- What a field of a rule document becomes, as JSON, or the message of its error.
+local function wide(rule, value)
+    local input = { body = { x = value } }
+    local errors = fields.check({ is_wide = true, body = { x = rule } }, input, json)
+    return errors and errors[1].path .. " " .. errors[1].message or json.encode(input.body.x)
+end
+
 local function one(rule, value)
     local body, errors = check({ x = rule }, { x = value })
     return body.x, errors[1]
@@ -65,6 +72,103 @@ describe("a field of the type", function()
     end)
 end)
 
+describe("a field of a rule document", function()
+    local list, object = json.array { 1, "a" }, { a = 1 }
+    local CASES = {
+        int = { message = "must be a whole number",
+            good = { { 5, "5" }, { 1.9, "1" }, { -1.9, "-1" }, { -0.5, "0" }, { true, "1" }, { false, "0" },
+                { "12", "12" }, { "-7", "-7" }, { "007", "7" }, { "9007199254740993", "9007199254740993" } },
+            bad = { "1.5", "1e3", "0x10", " 5", "", "x", "5.0", list, object, json.null, 1 / 0, 0 / 0 } },
+        float = { message = "must be a number",
+            good = { { 1.5, "1.5" }, { "1.5", "1.5" }, { "1e3", "1000" }, { true, "1" }, { false, "0" } },
+            bad = { "x", "", "nan", "inf", "1e999", list, object, json.null } },
+        string = { message = "must be a string",
+            good = { { "a", '"a"' }, { 5, '"5"' }, { 1.5, '"1.5"' }, { 1e21, '"1e+21"' }, { true, '"true"' },
+                { false, '"false"' }, { list, [=["[1,\"a\"]"]=] }, { object, [["{\"a\":1}"]] } },
+            bad = { json.null, 0 / 0 } },
+        bool = { message = "must be true or false",
+            good = { { true, "true" }, { false, "false" }, { 1, "true" }, { 0, "false" }, { 2, "false" },
+                { -1, "false" }, { "1", "true" }, { "t", "true" }, { "T", "true" }, { "true", "true" },
+                { "TRUE", "true" }, { "True", "true" }, { "0", "false" }, { "f", "false" }, { "F", "false" },
+                { "false", "false" },
+                { "FALSE", "false" }, { "False", "false" } },
+            bad = { "yes", "tRUE", "", list, object, json.null } },
+        slice = { message = "must be an array",
+            good = { { list, '[1,"a"]' }, { json.array {}, "[]" }, { "[1,2]", "[1,2]" }, { " [] ", "[]" } },
+            bad = { object, "{}", "1", "a", "", "[", 1, true, json.null } },
+        object = { message = "must be an object",
+            good = { { object, '{"a":1}' }, { '{"a":1}', '{"a":1}' }, { "{}", "{}" } },
+            bad = { list, json.array {}, "[]", "1", "{", "", 1, true, json.null } },
+    }
+
+    for name, case in pairs(CASES) do
+        it("that is " .. name .. " takes what ps-go takes", function()
+            for _, pair in ipairs(case.good) do
+                assert.equal(pair[2], wide({ type = name }, pair[1]))
+            end
+        end)
+
+        it("that is " .. name .. " takes nothing else", function()
+            for _, value in ipairs(case.bad) do
+                assert.equal("request.body.x " .. case.message, wide({ type = name, default = 1 }, value))
+            end
+        end)
+    end
+
+    it("is not read from text without a decoder, nor written to it without an encoder", function()
+        local block = { is_wide = true, body = { x = { type = "slice" }, y = { type = "string" } } }
+        local errors = fields.check(block, { body = { x = "[]", y = {} } })
+        assert.equal("must be an array must be a string", errors[1].message .. " " .. errors[2].message)
+    end)
+
+    it("gets its default, converted but not limited", function()
+        assert.equal('"5"', wide({ type = "string", default = 5, maxLen = 0 }, nil))
+        assert.equal("[1]", wide({ type = "slice", default = "[1]" }, nil))
+        assert.equal("9", wide({ type = "int", default = 9.5, max = 5, enum = { 1 } }, nil))
+        assert.equal("false", wide({ type = "bool", default = false }, nil))
+    end)
+
+    it("is told by its full path, in the order query, header, body", function()
+        local errors = fields.check({ is_wide = true,
+            body = { user = { type = "object", attribute = { phone = { type = "string", required = true },
+                address = { type = "object", attribute = { zip = { type = "int" } } } } } },
+            header = { token = { type = "string", required = true } }, query = { page = { type = "int" } } },
+            { query = { page = "x" }, header = {}, body = { user = { address = { zip = "x" } } } }, json)
+        local paths = {}
+        for i, err in ipairs(errors) do
+            paths[i] = err.path .. " " .. err.pointer
+        end
+        assert.same({ "request.query.page /query/page", "request.header.token /header/token",
+            "request.body.user.address.zip /body/user/address/zip", "request.body.user.phone /body/user/phone" }, paths)
+    end)
+
+    it("stays absent without a default, nested or not", function()
+        local input = { body = { user = {} } }
+        assert.is_nil(fields.check({ is_wide = true, body = { a = { type = "int" }, user = { type = "object",
+            attribute = { b = { type = "string" } } } } }, input))
+        assert.same({ user = {} }, input.body)
+    end)
+
+    it("keeps other fields of query and body, but only declared headers that hold something", function()
+        local input = { query = { a = "1", b = "2" }, body = { c = 3, d = 4 },
+            header = { ["x-id"] = "7", ["x-none"] = "", other = "1" } }
+        local errors = fields.check({ is_wide = true, query = { a = { type = "int" } }, body = { c = { type = "int" } },
+            header = { ["X-Id"] = { type = "int" }, ["X-None"] = { type = "string", required = true } } }, input)
+        assert.equal("request.header.X-None is required", errors[1].path .. " " .. errors[1].message)
+        assert.is_nil(errors[2])
+        assert.same({ query = { a = 1, b = "2" }, body = { c = 3, d = 4 }, header = { ["X-Id"] = 7 } }, input)
+    end)
+
+    it("misses what a body that is no object has not", function()
+        for _, body in ipairs { json.array { 1 }, "x", 5, json.null } do
+            local input = { body = body }
+            local errors = fields.check({ is_wide = true, body = { x = { type = "int", required = true } } }, input)
+            assert.equal("request.body.x is required", errors[1].path .. " " .. errors[1].message)
+            assert.same({ body = {}, query = {}, header = {} }, input)
+        end
+    end)
+end)
+
 describe("a rule", function()
     it("required misses what is absent or null", function()
         assert.equal("/body/x is required", select(2, one({ required = true }, nil)))
@@ -105,6 +209,27 @@ describe("a rule", function()
         local rule = { type = "int", enum = { 1, 2 } }
         assert.is_nil(select(2, one(rule, "2")))
         assert.equal("/body/x must be one of the values listed", select(2, one(rule, 3)))
+    end)
+
+    it("enum allows arrays of what is listed", function()
+        local rule = { type = "slice", enum = { "a", "b" } }
+        assert.is_nil(select(2, one(rule, json.array { "a", "b", "a" })))
+        assert.is_nil(select(2, one(rule, json.array {})))
+        assert.equal("/body/x must have only values that are listed", select(2, one(rule, json.array { "a", "c" })))
+    end)
+
+    it("limits only the types it is for", function()
+        assert.is_nil(select(2, one({ minLen = 5, maxLen = 0 }, 1)))
+        assert.is_nil(select(2, one({ min = 5, max = 0 }, "text")))
+        assert.is_nil(select(2, one({ minLen = 5, min = 5, enum = { 1 } }, { a = 1 })))
+        assert.is_nil(select(2, one({ min = 5, enum = { 1 } }, true)))
+    end)
+
+    it("with limits of 64 bits is exact", function()
+        local rule = { type = "int", max = json.decode "9007199254740993" }
+        assert.is_nil(select(2, one(rule, "9007199254740993")))
+        assert.equal("/body/x must be at most 9007199254740993", select(2, one(rule, "9007199254740994")))
+        assert.is_nil(select(2, one({ type = "int", max = 1e30, min = -1e30 }, json.decode "9007199254740993")))
     end)
 
     it("attribute goes into the nested object, whose place errors name", function()
@@ -161,6 +286,8 @@ describe("the request block", function()
         assert.equal("request.body.x.attribute.y.required must be a boolean",
             problem { body = { x = { attribute = { y = { required = 1 } } } } })
         assert.equal("request.body must have names of fields as its keys", problem { body = { {} } })
+        assert.equal("request.body.x.default must be a whole number",
+            problem { body = { x = { type = "int", default = "x" } } })
         assert.equal("request.body.x.default must be a value that JSON can hold",
             problem { body = { x = { default = print } } })
         assert.equal("request.body.x.default must be a value that JSON can hold",

@@ -5,7 +5,8 @@ jit.off()
 jit.flush()
 
 package.preload["flowhost.testing.parts"] = function()
-    return { json = require "support.json", flow = require "support.plain_flow", system = {} }
+    return { json = require "support.json", flow = require "support.plain_flow", system = {},
+        crypto = require "support.plain_crypto" }
 end
 
 for _, name in ipairs { "fake_core", "fake_store", "fake_system", "world", "crash" } do

@@ -12,7 +12,7 @@ M.GROUPS = {
     { "Ask a running host", "runs", "run-show", "why", "replay", "diff", "export", "flow-list", "flow-show" },
     { "Change what it does", "recover", "cancel", "fork", "signal", "import", "enable", "disable", "activate" },
     { "Who may call", "token", "user", "app" },
-    { "Data and files", "backup", "restore", "open", "new", "completion" },
+    { "Data and files", "backup", "restore", "open", "new", "secret", "completion" },
 }
 
 M.by_name = {}

@@ -1,0 +1,203 @@
+-- SPDX-License-Identifier: MIT
+-- XML to values and back, over LuaExpat. Pure. The mapping is that of Go's mxj, which ps-go's callers know:
+--
+--   <a><b>1</b><c><d>x</d></c></a>   { b = "1", c = { d = "x" } }    the root is taken off, leaves are text
+--   <a><b>1</b><b>2</b></a>          { b = { "1", "2" } }            elements of one name are an array
+--   <a><b k="v">1</b></a>            { b = { ["-k"] = "v", ["#text"] = "1" } }
+--
+-- A document type is refused: with it come entities that grow without bounds and files of this machine.
+
+local lxp = require "lxp"
+
+local M = {}
+
+local MAX_DEPTH, MAX_BYTES = 100, 64 * 1024 * 1024
+
+local function identity(list)
+    return list
+end
+
+-- reading ------------------------------------------------------------------------------------------
+
+local function trim(text)
+    return text:match "^%s*(.-)%s*$"
+end
+
+--- What an element stands for: its text, or an object of what is in it.
+local function value_of(element)
+    local text = table.concat(element.text)
+    if not element.members then
+        return text
+    end
+    text = trim(text)
+    if text ~= "" then
+        element.members["#text"] = text
+    end
+    return element.members
+end
+
+local function put(parent, name, value, array)
+    local members = parent.members or {}
+    parent.members = members
+    local before = members[name]
+    if before == nil then
+        members[name] = value
+    elseif parent.lists and parent.lists[name] then
+        before[#before + 1] = value
+    else
+        parent.lists = parent.lists or {}
+        parent.lists[name] = true
+        members[name] = array { before, value }
+    end
+end
+
+local function callbacks(state)
+    local stack = state.stack
+    return {
+        StartDoctypeDecl = function(parser)
+            state.problem = "it has a document type, which is refused"
+            parser:stop()
+        end,
+        StartElement = function(parser, name, attributes)
+            if #stack >= MAX_DEPTH then
+                state.problem = ("it is nested deeper than %d"):format(MAX_DEPTH)
+                return parser:stop()
+            end
+            local element = { name = name, text = {} }
+            for i = 1, #attributes do
+                element.members = element.members or {}
+                element.members["-" .. attributes[i]] = attributes[attributes[i]]
+            end
+            stack[#stack + 1] = element
+        end,
+        CharacterData = function(_, text)
+            local element = stack[#stack]
+            element.text[#element.text + 1] = text
+        end,
+        EndElement = function()
+            local element = table.remove(stack)
+            local value = value_of(element)
+            if stack[1] then
+                put(stack[#stack], element.name, value, state.array)
+            else
+                state.root, state.value = element.name, value
+            end
+        end,
+    }
+end
+
+--- The value of a document and the name of its root; nil, reason when it cannot be read.
+---@param text string
+---@param o { array: (fun(list: table): table) }?  marks a list as an array
+function M.decode(text, o)
+    if #text > MAX_BYTES then
+        return nil, ("it is longer than %d bytes"):format(MAX_BYTES)
+    end
+    local state = { stack = {}, array = o and o.array or identity }
+    local parser = lxp.new(callbacks(state))
+    local ok, reason, line, column = parser:parse(text)
+    if ok then
+        ok, reason, line, column = parser:parse()
+    end
+    pcall(parser.close, parser)
+    if state.problem then
+        return nil, state.problem
+    elseif not ok then
+        return nil, ("%s at line %d, column %d"):format(reason, line, column)
+    end
+    return state.value, state.root
+end
+
+-- writing ------------------------------------------------------------------------------------------
+
+local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["\r"] = "&#13;" }
+
+local function escape(text)
+    return (text:gsub('[&<>"\r]', ESCAPES):gsub("[%z\1-\8\11\12\14-\31]", ""))
+end
+
+local function is_name(name)
+    return type(name) == "string" and name:find "^[%a_\128-\255][%w_.:\128-\255-]*$" ~= nil
+end
+
+local function text_of(value)
+    if type(value) == "number" and value == math.floor(value) and math.abs(value) < 1e15 then
+        return ("%d"):format(value)
+    elseif type(value) == "cdata" then
+        return (tostring(value):gsub("U?LL$", ""))
+    end
+    return escape(tostring(value))
+end
+
+local function is_list(value)
+    return #value > 0 or getmetatable(value) ~= nil
+end
+
+local function sorted_names(value)
+    local names = {}
+    for name in pairs(value) do
+        names[#names + 1] = name
+    end
+    table.sort(names, function(a, b)
+        return tostring(a) < tostring(b)
+    end)
+    return names
+end
+
+local write
+
+local function fail(message)
+    error({ xml = message }, 0)
+end
+
+local function write_object(out, name, value, depth)
+    out[#out + 1] = "<" .. name
+    local names = sorted_names(value)
+    for _, key in ipairs(names) do
+        if tostring(key):sub(1, 1) == "-" and is_name(key:sub(2)) and type(value[key]) ~= "table" then
+            out[#out + 1] = (' %s="%s"'):format(key:sub(2), text_of(value[key]))
+        end
+    end
+    out[#out + 1] = ">"
+    for _, key in ipairs(names) do
+        if key == "#text" then
+            out[#out + 1] = text_of(value[key])
+        elseif tostring(key):sub(1, 1) ~= "-" then
+            write(out, key, value[key], depth + 1)
+        end
+    end
+    out[#out + 1] = ("</%s>"):format(name)
+end
+
+function write(out, name, value, depth)
+    if not is_name(name) then
+        fail(("'%s' cannot be the name of an element"):format(tostring(name)))
+    elseif depth > MAX_DEPTH then
+        fail(("it is nested deeper than %d"):format(MAX_DEPTH))
+    elseif type(value) == "userdata" then
+        out[#out + 1] = ("<%s></%s>"):format(name, name) -- null
+    elseif type(value) ~= "table" then
+        out[#out + 1] = ("<%s>%s</%s>"):format(name, text_of(value), name)
+    elseif is_list(value) then
+        for i = 1, #value do
+            write(out, name, value[i], depth + 1)
+        end
+    else
+        write_object(out, name, value, depth)
+    end
+end
+
+--- The text of a document with that root; nil, reason when there is none. A list at the root becomes entries <item>.
+function M.encode(root, value)
+    if type(value) == "table" and is_list(value) then
+        value = { item = value }
+    end
+    local out = {}
+    local ok, raised = pcall(write, out, root, value, 1)
+    if not ok then
+        return nil, type(raised) == "table" and raised.xml or tostring(raised)
+    end
+    return table.concat(out)
+end
+
+return M

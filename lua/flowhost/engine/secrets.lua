@@ -1,0 +1,228 @@
+-- SPDX-License-Identifier: MIT
+-- Secrets that were set by API: sealed by the host's key into the table `secrets` (name -> row), opened into the
+-- keystore, live on all shards at once, for they share it. Values go in and never come out.
+--
+--   row: id, name, description, key (id of the key), sealed (text), operator, operator_id, created_at, updated_at (both
+--        unix s)
+--
+-- Shard 0 decides, one change after the other; "#" -> the last id.
+
+local core = require "flowhost.core"
+local audit = require "flowhost.engine.audit"
+local chore = require "flowhost.engine.chore"
+local journal = require "flowhost.engine.journal"
+local remote = require "flowhost.engine.remote"
+local rows = require "flowhost.engine.rows"
+local token = require "flowhost.engine.token"
+
+local json, keystore, store, system, timer = core.json, core.keystore, core.store, core.system, core.timer
+local SECRETS = store.tables.secrets
+
+local M = {}
+
+local MAX_NAME, MAX_VALUE = 128, 256 * 1024
+
+--- What is written passes the redactor only while there is something to look for.
+local function refresh()
+    local redact = keystore.has_any() and keystore.redact_json or nil
+    journal.set_redact(redact)
+    rows.set_redact(redact)
+end
+
+remote.on("secrets_refresh", function(_, reply)
+    refresh()
+    reply {}
+end)
+
+function M.refresh_all()
+    remote.call_all("secrets_refresh", {}, function() end)
+end
+
+--- Opens what is stored, at the start; on shard 0, for the keystore is everybody's.
+function M.start()
+    if system.shard == 0 then
+        for _, row in ipairs(M.list()) do
+            local ok, _, reason = keystore.take(row.name, row.sealed)
+            if not ok then
+                system.log("error", ("secret %s cannot be opened: %s"):format(row.name, reason))
+            end
+        end
+    end
+    refresh()
+end
+
+--- All rows by name, with their sealed texts.
+function M.list()
+    local found, after = {}, nil
+    repeat
+        local keys, values, count = store.scan(SECRETS, { after = after, limit = 1000 })
+        if not keys then
+            error("secrets cannot be read: " .. tostring(count), 0)
+        end
+        for i = 1, count do
+            local row = keys[i] ~= "#" and values[i] and json.decode_stored(values[i])
+            found[#found + 1] = row or nil
+        end
+        after = keys[count]
+    until count < 1000
+    return found
+end
+
+--- A row by name, or by id.
+function M.get(name, id)
+    if name then
+        local text = name ~= "#" and store.get(SECRETS, name)
+        return text and json.decode_stored(text) or nil
+    end
+    for _, row in ipairs(M.list()) do
+        if row.id == id then
+            return row
+        end
+    end
+end
+
+-- changing, on shard 0 -----------------------------------------------------------------------------
+
+local function refuse(code, message)
+    return nil, { code = code, message = message }
+end
+
+local function submit(batch)
+    local code = chore.await(function(done)
+        system.fault "secrets.change"
+        local waiting = token.new(done)
+        local ok, refusal = batch:submit(waiting)
+        if not ok then
+            token.drop(waiting)
+            done(refusal)
+        end
+    end)
+    system.fault "secrets.changed"
+    if code then
+        return refuse(code, code == "DISK_FULL" and "no space left for the data folder: nothing was changed"
+            or ("the store cannot be written (%s)"):format(code))
+    end
+    return true
+end
+
+local function iso(unix_s)
+    return os.date("!%Y-%m-%dT%H:%M:%SZ", unix_s)
+end
+
+--- Makes the host's key when a secret is sealed first.
+local function ensure_key()
+    local made, _, detail = keystore.ensure_key()
+    if made == nil then
+        return refuse("NO_KEY", detail)
+    elseif made then
+        system.log("warn", ("made the key %s: without it secrets cannot be opened, keep a copy"):format(made))
+    end
+    return true
+end
+
+local actions = {}
+
+local function entry_of(action, o, row)
+    return { actor = o.actor or o.operator or "admin", action = action, after = { secret = row.name,
+        description = row.description } }
+end
+
+function actions.put(o)
+    local ok, err = ensure_key()
+    if not ok then
+        return nil, err
+    end
+    local now = math.floor(timer.now_ms() / 1000)
+    local sealed, code, detail = keystore.seal(o.name, o.value, iso(now))
+    if not sealed then
+        return refuse(code, detail)
+    end
+    local _, key_id = keystore.parse(sealed)
+    local before = M.get(o.name)
+    local id = before and before.id or tonumber(store.get(SECRETS, "#") or "0") + 1
+    local row = { id = id, name = o.name, description = o.description or (before and before.description),
+        key = key_id, sealed = sealed, operator = o.operator, operator_id = o.operator_id,
+        created_at = before and before.created_at or now, updated_at = now }
+    local batch = store.batch()
+    batch:set_intake()
+    batch:put(SECRETS, o.name, assert(json.encode_stored(row)))
+    if not before then
+        batch:put(SECRETS, "#", tostring(id))
+    end
+    audit.put(batch, entry_of("set secret", o, row))
+    ok, err = submit(batch)
+    if not ok then
+        return nil, err
+    end
+    keystore.take(o.name, sealed)
+    row.sealed = nil
+    return row
+end
+
+function actions.remove(o)
+    local row = M.get(o.name)
+    if not row then
+        return refuse("NO_SECRET", ("no secret '%s' was set by API"):format(o.name))
+    end
+    local batch = store.batch()
+    batch:del(SECRETS, o.name)
+    audit.put(batch, entry_of("remove secret", o, row))
+    local ok, err = submit(batch)
+    if not ok then
+        return nil, err
+    end
+    keystore.drop(o.name)
+    row.sealed = nil
+    return row
+end
+
+remote.on("secrets", function(arguments, reply)
+    chore.run("secrets", "a change of a secret", function()
+        local ok, row, err = xpcall(actions[arguments.action], debug.traceback, arguments)
+        if not ok then
+            reply { err = { code = "INTERNAL", message = "the change failed; see the log" } }
+            error("a change of a secret failed", 0) -- what was raised may hold its value
+        end
+        if row then
+            chore.await(function(done)
+                remote.call_all("secrets_refresh", {}, done)
+            end)
+        end
+        reply { row = row or nil, err = not row and err or nil }
+    end)
+end)
+
+-- for others ---------------------------------------------------------------------------------------
+
+function M.is_name(name)
+    return type(name) == "string" and #name <= MAX_NAME and name:find "^[%w_-][%w._-]*$" ~= nil
+end
+
+local function call(action, o, done)
+    o.action = action
+    remote.call(0, "secrets", o, function(result)
+        done(result.row, result.err)
+    end)
+end
+
+--- Sets a secret.
+---@param o { name: string, value: string, description: string?, operator: string?, operator_id: integer?,
+--- actor: string? }
+---@param done fun(row: table?, err: { code: string, message: string }?)  the row has no value and no sealed text
+function M.put(o, done)
+    if not M.is_name(o.name) then
+        return done(nil, { code = "INVALID",
+            message = "a secret's name has letters, digits and . _ - only, at most 128" })
+    elseif type(o.value) ~= "string" or o.value == "" or #o.value > MAX_VALUE then
+        return done(nil, { code = "INVALID",
+            message = ("the value must be a text of 1 to %d bytes"):format(MAX_VALUE) })
+    end
+    call("put", o, done)
+end
+
+--- Removes one that was set by API; one of the same name in the folder counts again.
+function M.remove(o, done)
+    call("remove", o, done)
+end
+
+return M
