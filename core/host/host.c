@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_SHARDS = 64, DRAIN_STEP_MS = 20, MAX_PASSWORDS = 64 };
+enum { DRAIN_STEP_MS = 20, MAX_PASSWORDS = 64 };
 
 struct component {
     struct fh_native native;
@@ -204,11 +204,11 @@ static void set_log(const struct fh_config *settings)
 static int check_shards(const struct fh_config *settings, struct fh_error *err)
 {
     const char *count = fh_config_text(settings, "shards");
-    if (fh_config_number(settings, "shards") <= MAX_SHARDS) {
+    if (fh_config_number(settings, "shards") <= FH_SHARDS_MAX) {
         return 0;
     }
     return fh_error_set(err, FH_E_INVALID, "shards = '%s': there can be at most %d", count,
-                        MAX_SHARDS);
+                        FH_SHARDS_MAX);
 }
 
 static const char *data_folder(const flowhost *host)
@@ -235,28 +235,16 @@ static int open_store(flowhost *host, struct fh_error *err)
 static int open_access(flowhost *host, struct fh_error *err)
 {
     int rc = fh_access_check_early(&host->settings, err);
-    if (rc == 0) {
-        rc = open_store(host, err);
-    }
+    rc = rc == 0 ? open_store(host, err) : rc;
     if (rc == 0) {
         rc = fh_access_begin(host->store, &host->settings, &host->has_access, err);
     }
     return rc == 0 ? fh_offload_open(&host->offload, MAX_PASSWORDS, err) : rc;
 }
 
-static unsigned count_shards(const struct fh_config *settings)
-{
-    uint64_t count = fh_config_number(settings, "shards");
-    if (count == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        count = cores > 0 ? (uint64_t)cores : 1;
-    }
-    return count > MAX_SHARDS ? MAX_SHARDS : (unsigned)count; /* of the machine's processors */
-}
-
 static int open_shards(flowhost *host, struct fh_error *err)
 {
-    unsigned count = count_shards(&host->settings);
+    unsigned count = fh_shard_count(&host->settings);
     host->shards = calloc(count, sizeof(*host->shards));
     host->vms = calloc(count, sizeof(struct fh_vm *));
     if (!host->shards || !host->vms) {
