@@ -86,12 +86,22 @@ static int set_unconnected(struct fh_error *err, const struct fh_curl_failure *f
                         failure->system_errno ? strerror(failure->system_errno) : failure->more);
 }
 
+/* In TLS 1.3 a peer that does not take our certificate says so after the handshake, in OpenSSL's words for an alert. */
+static bool is_alert(const struct fh_curl_failure *failure)
+{
+    return failure->curl == CURLE_RECV_ERROR && strstr(failure->more, "SSL routines") &&
+           strstr(failure->more, " alert ");
+}
+
 int fh_curl_error_set(struct fh_error *err, const struct fh_curl_failure *failure)
 {
     const struct row *row = find(failure->curl);
     int code = row->code;
     if (failure->curl == CURLE_COULDNT_CONNECT) {
         return set_unconnected(err, failure);
+    }
+    if (is_alert(failure)) {
+        return fh_error_set(err, FH_E_TLS, "TLS refused by %s: %s", failure->peer, failure->more);
     }
     if (failure->curl == CURLE_OPERATION_TIMEDOUT) {
         return fh_error_set(err, code, "no connection to %s within %lld ms (connect timeout)",

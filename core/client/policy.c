@@ -23,8 +23,9 @@ struct fh_policy {
     size_t deny_count;
 };
 
-/* Link-local: RFC 3927, RFC 4291. 169.254.169.254 lies in the first; the other metadata addresses are AWS's for IPv6
- * (fd00:ec2::254), Alibaba's (100.100.100.200) and Oracle's (192.0.0.192). */
+/* Link-local: RFC 3927, RFC 4291. 169.254.169.254, at which nearly all clouds have their metadata, lies in the first. The
+ * others are in the vendors' manuals: fd00:ec2::254, AWS ("Instance metadata and user data", IPv6); 100.100.100.200,
+ * Alibaba Cloud ("Instance metadata"); 192.0.0.192, Oracle Cloud's older form. */
 static const char *const built_in[] = {"169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128",
                                        "100.100.100.200/32", "192.0.0.192/32"};
 

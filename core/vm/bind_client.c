@@ -115,6 +115,7 @@ struct secrets {
     struct fh_secret list[MAX_SECRETS];
     size_t count;
     const char *missing; /* name of the first one that is not there */
+    int rc;              /* FH_E_NO_MEMORY when one could not be copied */
 };
 
 /* `prefix` and the bytes of the secret behind it. */
@@ -129,17 +130,18 @@ static struct fh_slice get_secret(struct secrets *secrets, struct fh_slice prefi
         return fh_slice_make("", 0);
     }
     fh_buf_init(&text, SIZE_MAX / 2);
-    if (fh_buf_reserve(&text, prefix.len + value.len + 1) == 0) {
+    int rc = fh_buf_reserve(&text, prefix.len + value.len + 1);
+    if (rc == 0) {
         fh_buf_push_slice(&text, prefix);
         fh_buf_push_slice(&text, fh_secret_slice(&value));
-        if (fh_secret_init(both, fh_buf_slice(&text)) == 0) {
-            secrets->count++;
-        }
+        rc = fh_secret_init(both, fh_buf_slice(&text));
     }
+    secrets->count += rc == 0 ? 1 : 0;
+    secrets->rc = rc == 0 ? secrets->rc : rc;
     fh_secret_wipe(text.data, text.len);
     fh_buf_deinit(&text);
     fh_secret_deinit(&value);
-    return both->data ? fh_secret_slice(both) : fh_slice_make("", 0);
+    return rc == 0 ? fh_secret_slice(both) : fh_slice_make("", 0);
 }
 
 static void free_secrets(struct secrets *secrets)
@@ -211,8 +213,8 @@ static int start_with_secrets(struct fh_vm *vm, struct fh_client_request *reques
             *parts[i] = get_secret(&secrets, none, tls[i]);
         }
     }
-    int rc = FH_E_NOT_FOUND;
-    if (!secrets.missing) {
+    int rc = secrets.missing ? FH_E_NOT_FOUND : secrets.rc;
+    if (rc == 0) {
         rc = fh_client_start(vm->context.client, request, on_done, pending, &pending->call);
     }
     *missing = secrets.missing;

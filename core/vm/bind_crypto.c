@@ -52,7 +52,7 @@ static int run_with_secret(struct fh_keystore *keystore, const char *name, struc
     struct fh_secret key = {NULL, 0};
     int rc = keystore ? fh_keystore_get(keystore, fh_slice_from(name), &key) : FH_E_NOT_FOUND;
     if (rc != 0) {
-        return fh_error_set(err, FH_E_KEY, "there is no secret '%s'", name);
+        return fh_error_set(err, rc, "there is no secret '%s'", name);
     }
     rc = job->run(job, fh_secret_slice(&key), err);
     fh_secret_deinit(&key);

@@ -150,6 +150,20 @@ def measure_register():
             return load(host, "/register", 64, method="POST", body='{"phone":"13800000000"}')
 
 
+EXPRESSIONS_US = {"condition": 1, "template": 10, "request": 10, "check": 1000}  # by the first word of a figure
+
+
+def measure_expressions(row):
+    """What conditions, templates and request blocks of rules take by themselves."""
+    env = {**os.environ, "LUA_PATH": f"{ROOT}/lua/?.lua;{ROOT}/tests/lua/?.lua;;"}
+    done = subprocess.run(["luajit", os.path.join(ROOT, "tests", "bench", "bench_expr.lua")], env=env,
+                          capture_output=True, text=True, check=True)
+    for line in done.stdout.splitlines():
+        name, compiled, interpreted = line.split("\t")
+        row(name, f"{EXPRESSIONS_US[name.split()[0]]} us", f"{compiled} us ({interpreted} interpreted)",
+            us=float(compiled), interpreted_us=float(interpreted))
+
+
 def main():
     # the host looks at the folder around its own, too: in /tmp others would wake it
     scratch = tempfile.mkdtemp(prefix="flowhost-bench-")
@@ -183,6 +197,7 @@ def main():
     row(f"hot reload of {bench_reload.FILES:,} files, one saved under load", "200 ms", f"{reload['ms']:.0f} ms", **reload)
     login = bench_login.measure()
     row(f"p99 of other requests while {bench_login.RATE}/s log in", "20 ms", f"{login['p99']:.1f} ms", **login)
+    measure_expressions(row)
     shutil.rmtree(scratch)
     with open(os.path.join(ROOT, "build", "bench.json"), "w", encoding="utf-8") as file:
         json.dump({"processors": os.cpu_count(), "rows": rows}, file, indent=2)

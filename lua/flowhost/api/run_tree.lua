@@ -126,7 +126,7 @@ local function layer_of(list, by_key, entry, mark)
     local layer = by_key[key]
     if not layer then
         layer = { step = mark.layer, began = entry.started, ended = entry.ended, component_logs = json.array {},
-            error = null }
+            error = null, action_count = 0, actions = {} }
         by_key[key] = layer
         list[#list + 1] = layer
     end
@@ -141,6 +141,8 @@ local function layers_of(entries, rule, versions)
         if mark and ENDED[entry.state] then
             local layer = layer_of(list, by_key, entry, mark)
             local log = component_log(entries, entry, rule, versions)
+            layer.action_count = layer.action_count + (layer.actions[mark.column] and 0 or 1)
+            layer.actions[mark.column] = true
             layer.component_logs[#layer.component_logs + 1] = log
             if entry.state == "e" and not log.ignore_error and layer.error == null then
                 layer.error = log.error
@@ -148,10 +150,9 @@ local function layers_of(entries, rule, versions)
         end
     end
     for _, layer in ipairs(list) do
-        layer.action_count = #layer.component_logs
         layer.start_datetime, layer.end_datetime = datetime(layer.began), datetime(layer.ended)
         layer.run_time = duration(layer.began, layer.ended)
-        layer.began, layer.ended = nil, nil
+        layer.began, layer.ended, layer.actions = nil, nil, nil
     end
     return json.array(list)
 end

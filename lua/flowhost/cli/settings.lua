@@ -58,7 +58,7 @@ local CHECKS = {
         return is_url and text:gsub("/+$", "") or nil, "must begin with http:// or https://"
     end,
     networks = function(text)
-        return text:find "^[%x.:/%s,]*$" and text, "must be a list of networks such as 10.0.0.0/8, fd00::/8"
+        return text:find "^[%x.:/%s,]*$" and text or nil, "must be a list of networks such as 10.0.0.0/8, fd00::/8"
     end,
     path = function(text)
         return text, ""
@@ -82,13 +82,23 @@ local CHECKS = {
     end,
 }
 
+--- A list of networks as one text. What is no text in it makes a network that there is not.
+local function join(list)
+    local texts = {}
+    for i, text in ipairs(list) do
+        texts[i] = tostring(text)
+    end
+    return table.concat(texts, ", ")
+end
+
 --- The value in its canonical spelling; nil, sentence when it cannot be.
 function M.check(name, value)
     local setting = by_name[name]
     if not setting then
         return nil, ("there is no setting '%s'"):format(name)
     end
-    local text = type(value) == "table" and setting.kind == "networks" and table.concat(value, ", ") or tostring(value)
+    local is_list = type(value) == "table" and setting.kind == "networks"
+    local text = is_list and join(value) or tostring(value)
     if setting.kind == "choice" then
         if setting.choices[text] then
             return text

@@ -111,22 +111,85 @@ end
 -- writing ------------------------------------------------------------------------------------------
 
 local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["\r"] = "&#13;" }
+local IN_ATTRIBUTES = { ["\n"] = "&#10;", ["\t"] = "&#9;" }
+local REPLACEMENT = "\239\191\189" -- U+FFFD, for what XML cannot hold
+
+local function fail(message)
+    error({ xml = message }, 0)
+end
+
+--- How many bytes the character at `at` has, from its first two; nil when there can be none (RFC 3629 §4).
+local function length_of(a, b)
+    if a < 0xC2 or a > 0xF4 or not b then
+        return nil
+    elseif a < 0xE0 then
+        return 2
+    elseif a < 0xF0 then
+        local is_bad = a == 0xE0 and b < 0xA0 or a == 0xED and b > 0x9F
+        return not is_bad and 3 or nil
+    end
+    local is_bad = a == 0xF0 and b < 0x90 or a == 0xF4 and b > 0x8F
+    return not is_bad and 4 or nil
+end
+
+--- The character that begins at `at`, if it is whole and one of XML's.
+local function character_at(text, at)
+    local a, b = text:byte(at, at + 1)
+    local length = length_of(a, b)
+    local char = length and text:match("^[\128-\191]+", at + 1)
+    if not char or #char < length - 1 then
+        return nil
+    end
+    char = text:sub(at, at + length - 1)
+    return char ~= "\239\191\190" and char ~= "\239\191\191" and char or nil
+end
+
+--- Text with everything that is no UTF-8 replaced.
+local function repair(text)
+    local out, at = {}, 1
+    while at <= #text do
+        local plain = text:match("^[%z\1-\127]+", at)
+        local char = plain or character_at(text, at)
+        out[#out + 1] = char or REPLACEMENT
+        at = at + (char and #char or 1)
+    end
+    return table.concat(out)
+end
 
 local function escape(text)
-    return (text:gsub('[&<>"\r]', ESCAPES):gsub("[%z\1-\8\11\12\14-\31]", ""))
+    if text:find "[\128-\255]" then
+        text = repair(text)
+    end
+    return (text:gsub("[%z\1-\8\11\12\14-\31]", REPLACEMENT):gsub('[&<>"\r]', ESCAPES))
 end
 
 local function is_name(name)
-    return type(name) == "string" and name:find "^[%a_\128-\255][%w_.:\128-\255-]*$" ~= nil
+    return type(name) == "string" and name:find "^[%a_:\128-\255][%w_.:\128-\255-]*$" ~= nil and repair(name) == name
 end
 
-local function text_of(value)
-    if type(value) == "number" and value == math.floor(value) and math.abs(value) < 1e15 then
+local function number_text(value)
+    if value == math.floor(value) and math.abs(value) < 1e15 then
         return ("%d"):format(value)
-    elseif type(value) == "cdata" then
-        return (tostring(value):gsub("U?LL$", ""))
     end
-    return escape(tostring(value))
+    local text = ("%.14g"):format(value)
+    return tonumber(text) == value and text or ("%.17g"):format(value)
+end
+
+--- Text of a leaf; null is none.
+local function text_of(name, value)
+    local kind = type(value)
+    if kind == "string" then
+        return escape(value)
+    elseif kind == "number" then
+        return number_text(value)
+    elseif kind == "boolean" then
+        return tostring(value)
+    elseif kind == "cdata" then
+        return (tostring(value):gsub("U?LL$", ""))
+    elseif kind == "userdata" then
+        return ""
+    end
+    fail(("'%s' must be a text, not a %s"):format(tostring(name), kind))
 end
 
 local function is_list(value)
@@ -136,33 +199,38 @@ end
 local function sorted_names(value)
     local names = {}
     for name in pairs(value) do
+        if type(name) ~= "string" then
+            fail(("'%s' cannot be the name of an element"):format(tostring(name)))
+        end
         names[#names + 1] = name
     end
-    table.sort(names, function(a, b)
-        return tostring(a) < tostring(b)
-    end)
+    table.sort(names)
     return names
 end
 
 local write
 
-local function fail(message)
-    error({ xml = message }, 0)
+local function write_attribute(out, key, value)
+    if not is_name(key:sub(2)) then
+        fail(("'%s' cannot be the name of an attribute"):format(key:sub(2)))
+    elseif type(value) ~= "userdata" then
+        out[#out + 1] = (' %s="%s"'):format(key:sub(2), (text_of(key, value):gsub("[\n\t]", IN_ATTRIBUTES)))
+    end
 end
 
 local function write_object(out, name, value, depth)
     out[#out + 1] = "<" .. name
     local names = sorted_names(value)
     for _, key in ipairs(names) do
-        if tostring(key):sub(1, 1) == "-" and is_name(key:sub(2)) and type(value[key]) ~= "table" then
-            out[#out + 1] = (' %s="%s"'):format(key:sub(2), text_of(value[key]))
+        if key:byte() == 45 then -- "-"
+            write_attribute(out, key, value[key])
         end
     end
     out[#out + 1] = ">"
     for _, key in ipairs(names) do
         if key == "#text" then
-            out[#out + 1] = text_of(value[key])
-        elseif tostring(key):sub(1, 1) ~= "-" then
+            out[#out + 1] = text_of(key, value[key])
+        elseif key:byte() ~= 45 then
             write(out, key, value[key], depth + 1)
         end
     end
@@ -174,10 +242,8 @@ function write(out, name, value, depth)
         fail(("'%s' cannot be the name of an element"):format(tostring(name)))
     elseif depth > MAX_DEPTH then
         fail(("it is nested deeper than %d"):format(MAX_DEPTH))
-    elseif type(value) == "userdata" then
-        out[#out + 1] = ("<%s></%s>"):format(name, name) -- null
     elseif type(value) ~= "table" then
-        out[#out + 1] = ("<%s>%s</%s>"):format(name, text_of(value), name)
+        out[#out + 1] = ("<%s>%s</%s>"):format(name, text_of(name, value), name)
     elseif is_list(value) then
         for i = 1, #value do
             write(out, name, value[i], depth + 1)
@@ -195,7 +261,10 @@ function M.encode(root, value)
     local out = {}
     local ok, raised = pcall(write, out, root, value, 1)
     if not ok then
-        return nil, type(raised) == "table" and raised.xml or tostring(raised)
+        if type(raised) ~= "table" then
+            error(raised, 0) -- of the host: a limit
+        end
+        return nil, raised.xml
     end
     return table.concat(out)
 end

@@ -86,20 +86,17 @@ function M.options(verb, o, checks)
     return known
 end
 
+--- C knows a secret that was removed meanwhile as what is not found.
+local function new_error(verb, code, detail)
+    return error_object.new(code == "NOT_FOUND" and "SECRET_MISSING" or code, ("ctx.%s: %s"):format(verb, detail))
+end
+
 --- What core.crypto returned: the value, or its error is raised.
 function M.check(verb, value, code, detail)
     if value == nil then
-        error_object.raise(code, ("ctx.%s: %s"):format(verb, detail))
+        error(new_error(verb, code, detail), 0)
     end
     return value
-end
-
-local function produce_or_error(verb, produce)
-    local value, code, detail = produce()
-    if value ~= nil then
-        return value
-    end
-    return nil, error_object.new(code, ("ctx.%s: %s"):format(verb, detail))
 end
 
 --- A step made at once. `produce() -> value | nil, code, detail`.
@@ -113,8 +110,9 @@ function M.record(verb, name, arguments, produce)
         return step.replay(fiber, entry)
     end
     local own = { path = path, kind = verb, name = name or "", hash = hash, started = timer.now_ms(), attempts = 1 }
-    local value, err = produce_or_error(verb, produce)
-    if err then
+    local value, code, detail = produce()
+    if value == nil then
+        local err = new_error(verb, code, detail)
         step.record_error(fiber, own, err)
         error(err, 0)
     end

@@ -5,25 +5,27 @@
 -- NETWORK_REFUSED, SECRET_MISSING, INVALID.
 
 local core = require "flowhost.core"
-local answer = require "flowhost.ctx.request_answer"
 local build = require "flowhost.ctx.request_build"
-local cache = require "flowhost.ctx.request_cache"
 local effect = require "flowhost.engine.effect"
-local error_object = require "flowhost.engine.error"
 local live = require "flowhost.engine.live"
 local options_module = require "flowhost.ctx.options"
+local request_cache = require "flowhost.ctx.request_cache"
+local request_send = require "flowhost.ctx.request_send"
 local step = require "flowhost.engine.step"
-local token = require "flowhost.engine.token"
 
-local client, json, system, timer = core.client, core.json, core.system, core.timer
+local json, system = core.json, core.system
 
 local UNSAFE = { POST = true, PUT = true, PATCH = true, DELETE = true }
 local SHARED = { retry = true, once = true }
 local MAX_INPUT = 16384 -- bytes of a body that is kept with the step
 
+local function is_w3c(trace_id)
+    return #trace_id == 32 and not trace_id:find "[^%x]"
+end
+
 --- A trace id that the caller gave in another form than W3C's is hashed into one.
 local function traceparent(trace_id)
-    if #trace_id ~= 32 or trace_id:find "[^%x]" then
+    if not is_w3c(trace_id) then
         trace_id = system.hex(system.sha256(trace_id):sub(1, 16))
     end
     return ("00-%s-%s-01"):format(trace_id:lower(), system.hex(system.random(8)))
@@ -34,46 +36,25 @@ local function sent_headers(call, run, path)
     if UNSAFE[call.method] and not call.has["idempotency-key"] then
         headers[#headers + 1] = { "Idempotency-Key", run.id .. "/" .. path }
     end
+    local trace_id = live.trace_id(run)
     if not call.has.traceparent then
-        headers[#headers + 1] = { "traceparent", traceparent(live.trace_id(run)) }
+        headers[#headers + 1] = { "traceparent", traceparent(trace_id) }
+    end
+    if not is_w3c(trace_id) and not call.has["trace-id"] then
+        headers[#headers + 1] = { "trace-id", trace_id } -- as it came: a hash would not be found again
     end
     return headers
 end
 
-local function send(o, call, run, done, path)
-    local waiting = token.new(function(code, a, b, c)
-        if code then
-            return done(nil, error_object.new(code, a, { retryable = code == "NETWORK" or code == "TIMEOUT" }))
-        end
-        return answer.take(o, done, a, b, c)
-    end)
-    local handle, code, detail = client.start({
-        method = call.method, url = call.url, headers = sent_headers(call, run, path), body = call.body,
-        user = call.user, password = call.password, password_secret = call.password_secret, tls = call.tls,
-        timeout_ms = call.timeout_ms, max_bytes = o.max_bytes, max_redirects = o.follow,
-    }, waiting)
-    if not handle then
-        -- answered in a later turn, as everything else: the flow is not resumed from within its own yield
-        token.drop(waiting)
-        waiting = token.new(function()
-            done(nil, error_object.new(code, detail))
-        end)
-        handle = timer.start(0, waiting)
-        return function()
-            token.drop(waiting)
-            handle:stop()
-        end
+--- The same for everybody who asks for the same in the same way: also what is no part of the step's fingerprint.
+local function cache_key(o, call, fingerprint)
+    local tls = call.tls or {}
+    local parts = { fingerprint, call.password or "", call.password_secret or "", tls.ca or "", tls.cert or "",
+        tls.key or "", o.responseType or "", o.follow or 0, o.max_bytes or 0, call.timeout_ms }
+    for i, part in ipairs(parts) do
+        parts[i] = #tostring(part) .. ":" .. part
     end
-    return function()
-        token.drop(waiting)
-        handle:cancel()
-    end
-end
-
---- The same for everybody who asks for the same.
-local function cache_key(o, fingerprint)
-    return system.sha256(table.concat({ fingerprint, o.responseType or "", tostring(o.onlyData),
-        tostring(o.raise) }, "\n"))
+    return system.sha256(table.concat(parts) .. tostring(o.onlyData) .. tostring(o.raise) .. tostring(o.is_rule))
 end
 
 --- The body as JSON, to be kept with the step.
@@ -98,14 +79,13 @@ local function request(o)
         shared = options_module.parse("request", { retry = o.retry, once = o.once }, SHARED)
     end
     local fingerprint = build.fingerprint(call)
-    local key = o.isCache == true and cache_key(o, fingerprint)
+    local key = o.isCache and cache_key(options, call, fingerprint)
     return effect.run("request", call.method .. " " .. o.url, fingerprint, function(current, done)
+        local headers = sent_headers(call, run, current.path)
         if key then
-            return cache.get(key, function(landed)
-                return send(options, call, run, landed, current.path)
-            end, done)
+            return request_cache.get(key, options, call, headers, done)
         end
-        return send(options, call, run, done, current.path)
+        return request_send.send(options, call, headers, done)
     end, { policy = shared.policy, is_once = shared.is_once, input = input_of(call) })
 end
 

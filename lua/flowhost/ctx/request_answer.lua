@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- From what came back to what ctx.request gives: done(JSON text, value), or done(nil, error object). Not a verb.
+-- From what came back to what ctx.request gives: done(JSON text, value, status), or done(nil, error object). No verb.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
@@ -89,9 +89,14 @@ local function raises(o)
 end
 
 ---@param o table  url, responseType, onlyData, raise, is_rule
----@param done fun(text: string?, value: any)
+---@param done fun(text: string?, value: any, status: integer?)
 function M.take(o, done, status, headers, body)
-    body = keystore.redact(body) -- a service may send back what it was given
+    if keystore.has_any() then -- a service may send back what it was given
+        body = keystore.redact(body)
+        for name, text in pairs(headers) do
+            headers[name] = keystore.redact(text)
+        end
+    end
     local text, value = decode_body(o, headers, body)
     if status >= 400 and raises(o) then
         return done(nil, error_object.new("HTTP_STATUS", ("%s answered %d"):format(o.url, status), {
@@ -103,7 +108,7 @@ function M.take(o, done, status, headers, body)
         return done(nil, value)
     end
     if o.onlyData ~= false then
-        return done(text, value)
+        return done(text, value, status)
     end
     local cookies = parse_cookies(headers["set-cookie"])
     local alias = {} -- a table of its own, as it is when it comes back from the journal
@@ -111,7 +116,7 @@ function M.take(o, done, status, headers, body)
         alias[name] = text_of
     end
     local result = { status = status, headers = headers, header = alias, cookies = cookies, data = value }
-    return done(json.encode_stored(result), result)
+    return done(json.encode_stored(result), result, status)
 end
 
 return M

@@ -3,14 +3,18 @@
 --
 --   call: method, url, body, headers { { name, value [, secret's name behind it] } }, has (lower-case names), user,
 --         password, password_secret, tls { ca, cert, key: secrets' names }, timeout_ms, content_type
+--
+-- Whether the secrets exist is seen when the call is made, not here: a replay must not depend on it.
 
 local core = require "flowhost.core"
-local error_object = require "flowhost.engine.error"
 local header = require "flowhost.ctx.header"
+local request_url = require "flowhost.ctx.request_url"
 local secret = require "flowhost.engine.secret"
 local xml = require "flowhost.codec.xml"
 
 local json = core.json
+local encode_form, invalid, sorted_keys, to_text = request_url.encode_form, request_url.invalid,
+    request_url.sorted_keys, request_url.to_text
 
 local M = {}
 
@@ -25,92 +29,6 @@ local KNOWN = {
     auth = true, bearer = true, timeout = true, responseType = true, onlyData = true, raise = true, follow = true,
     max_bytes = true, retry = true, once = true,
 }
-
-local function invalid(message)
-    error_object.raise("INVALID", "ctx.request: " .. message)
-end
-
-local TEXTUAL = { string = true, number = true, boolean = true, cdata = true }
-
---- The text of a value. That of a table or function would be an address, which a replay does not find again.
-local function to_text(what, value)
-    if value ~= nil and not TEXTUAL[type(value)] then
-        invalid(what .. " must be a text, not a " .. type(value))
-    end
-    return tostring(value)
-end
-
--- url ----------------------------------------------------------------------------------------------
-
-local function escape(text)
-    return (text:gsub("[^%w%-._~]", function(char)
-        return ("%%%02X"):format(char:byte())
-    end))
-end
-
-local function sorted_keys(map)
-    local keys = {}
-    for key in pairs(map) do
-        if type(key) ~= "string" then
-            invalid("names of query, form and headers must be strings")
-        end
-        keys[#keys + 1] = key
-    end
-    table.sort(keys)
-    return keys
-end
-
---- A value of a query: objects are JSON, null is nothing.
-local function add_pairs(parts, key, value)
-    if type(value) == "table" and #value == 0 and next(value) ~= nil then
-        invalid(("the value of '%s' in query or form must be a text or a list of texts"):format(key))
-    end
-    for _, one in ipairs(type(value) == "table" and value or { value }) do
-        if one ~= json.null then
-            parts[#parts + 1] = escape(key) .. "=" .. escape(to_text("the value of '" .. key .. "'", one))
-        end
-    end
-end
-
-local function encode_form(what, map)
-    if type(map) ~= "table" then
-        invalid(what .. " must be a table")
-    end
-    local parts = {}
-    for _, key in ipairs(sorted_keys(map)) do
-        add_pairs(parts, key, map[key])
-    end
-    return table.concat(parts, "&")
-end
-
---- The body of a GET goes into its query, as the seeds have it; what is no text there as JSON.
-local function query_of_body(body)
-    local flat = {}
-    for key, value in pairs(body) do
-        local is_object = type(value) == "table" and #value == 0 and next(value) ~= nil
-        flat[key] = is_object and json.encode(value) or value
-    end
-    return encode_form("body", flat)
-end
-
-local function add_query(url, query)
-    if query == "" then
-        return url
-    end
-    local base, fragment = url:match "^([^#]*)(#?.*)$"
-    return base .. (base:find("?", 1, true) and "&" or "?") .. query .. fragment
-end
-
-local function build_url(o, is_body_in_query)
-    if type(o.url) ~= "string" or o.url == "" then
-        invalid("url must be a non-empty string")
-    end
-    local url = o.url
-    if o.query ~= nil then
-        url = add_query(url, type(o.query) == "table" and encode_form("query", o.query) or to_text("query", o.query))
-    end
-    return is_body_in_query and add_query(url, query_of_body(o.body)) or url
-end
 
 -- body ---------------------------------------------------------------------------------------------
 
@@ -162,32 +80,32 @@ end
 
 -- headers ------------------------------------------------------------------------------------------
 
---- A header whose value ends with a secret: C puts the bytes there.
-local function with_secret(name, prefix, handle_name)
-    return { name, prefix, secret.check(handle_name) }
-end
-
+--- Adds what is given but for names that are there already. A secret goes as a third part: C puts its bytes there.
 local function add_given(list, has, given)
     if type(given) ~= "table" then
         invalid("headers must be a table")
     end
+    local own = {}
     for _, name in ipairs(sorted_keys(given)) do
         local secret_name = secret.name_of(given[name])
-        if secret_name then
-            header.check("ctx.request", name, "")
-            list[#list + 1] = with_secret(name, "", secret_name)
-        else
-            list[#list + 1] = { name, header.check("ctx.request", name, given[name]) }
+        local value = header.check("ctx.request", name, secret_name and "" or given[name])
+        if not has[name:lower()] then
+            list[#list + 1] = { name, value, secret_name }
+            own[#own + 1] = name:lower()
         end
-        has[name:lower()] = true
+    end
+    for _, name in ipairs(own) do
+        has[name] = true
     end
 end
 
 local function build_headers(o, content_type)
     local list, has = {}, {}
-    local given = o.headers or o.header
-    if given then
-        add_given(list, has, given)
+    if o.headers ~= nil then
+        add_given(list, has, o.headers)
+    end
+    if o.header ~= nil then
+        add_given(list, has, o.header)
     end
     content_type = o.contentType or content_type
     if content_type and not has["content-type"] then
@@ -195,8 +113,9 @@ local function build_headers(o, content_type)
     end
     if o.bearer and not has.authorization then
         local secret_name = secret.name_of(o.bearer)
-        list[#list + 1] = secret_name and with_secret("Authorization", "Bearer ", secret_name)
-            or { "Authorization", "Bearer " .. to_text("bearer", o.bearer) }
+        local text = secret_name and "" or to_text("bearer", o.bearer)
+        text = header.check("ctx.request", "Authorization", "Bearer " .. text)
+        list[#list + 1] = { "Authorization", text, secret_name }
     end
     if #list > MAX_HEADERS then
         invalid(("more than %d headers"):format(MAX_HEADERS))
@@ -223,6 +142,8 @@ local function check_types(o)
         invalid("requestType must be \"json\", \"xml\", \"text\" or \"form\"")
     elseif o.contentType ~= nil and type(o.contentType) ~= "string" then
         invalid("contentType must be a string")
+    elseif o.isCache ~= nil and type(o.isCache) ~= "boolean" then
+        invalid("isCache must be true or false")
     elseif o.xmlName ~= nil and type(o.xmlName) ~= "string" then
         invalid("xmlName must be a string")
     elseif o.tls ~= nil and type(o.tls) ~= "table" then
@@ -259,7 +180,7 @@ local function build_tls(tls)
         if name ~= "ca" and name ~= "cert" and name ~= "key" then
             invalid(("tls has the unknown part '%s': use ca, cert, key"):format(tostring(name)))
         end
-        own[name] = secret.check(secret.name_of(value) or to_text("a part of tls", value))
+        own[name] = secret.name_of(value) or to_text("a part of tls", value)
     end
     if own.key and not own.cert then
         own.cert, own.ca = own.ca, nil
@@ -277,11 +198,9 @@ local function add_auth(call, auth)
     local user, pass = auth.user, auth.pass
     user, pass = user == nil and auth[1] or user, pass == nil and auth[2] or pass
     call.user = user ~= nil and to_text("a part of auth", user) or nil
-    local secret_name = secret.name_of(pass)
-    if secret_name then
-        call.password_secret = secret.check(secret_name)
-    else
-        call.password = pass ~= nil and to_text("a part of auth", pass) or nil
+    call.password_secret = secret.name_of(pass)
+    if pass ~= nil and not call.password_secret then
+        call.password = to_text("a part of auth", pass)
     end
 end
 
@@ -299,7 +218,7 @@ function M.build(o)
     end
     local headers, has = build_headers(o, content_type)
     local call = {
-        method = method or (body and "POST") or "GET", url = build_url(o, is_body_in_query), body = body,
+        method = method or (body and "POST") or "GET", url = request_url.build(o, is_body_in_query), body = body,
         content_type = content_type, headers = headers, has = has, tls = build_tls(o.tls), user = nil, password = nil,
         password_secret = nil, timeout_ms = math.max(1, math.ceil(timeout * 1000)), -- 0 would be none
     }

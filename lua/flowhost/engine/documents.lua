@@ -81,7 +81,8 @@ end
 
 --- A version by its id; nil when there is none.
 function M.get(kind, id)
-    local text = type(id) == "number" and id >= 1 and id < 2 ^ 53 and store.get(DOCUMENTS, key_of(kind, id))
+    local is_id = type(id) == "number" and id >= 1 and id < 2 ^ 53 and id == math.floor(id)
+    local text = is_id and store.get(DOCUMENTS, key_of(kind, id))
     return text and json.decode_stored(text) or nil
 end
 

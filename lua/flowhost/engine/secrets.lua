@@ -127,8 +127,29 @@ local function entry_of(action, o, row)
         description = row.description } }
 end
 
+--- The row that a change is of.
+local function before_of(o)
+    return M.get(o.id == nil and o.name or nil, o.id)
+end
+
+--- Whether the change finds what it expects.
+local function check_names(o)
+    local same = M.get(o.name)
+    if o.is_new and same then
+        return refuse("EXISTS", ("secret %s exists"):format(o.name))
+    elseif o.id ~= nil and not before_of(o) then
+        return refuse("NO_SECRET", "there is no such secret")
+    elseif o.id ~= nil and same and same.id ~= o.id then
+        return refuse("EXISTS", ("secret %s exists"):format(o.name))
+    end
+    return true
+end
+
 function actions.put(o)
-    local ok, err = ensure_key()
+    local ok, err = check_names(o)
+    if ok then
+        ok, err = ensure_key()
+    end
     if not ok then
         return nil, err
     end
@@ -138,7 +159,7 @@ function actions.put(o)
         return refuse(code, detail)
     end
     local _, key_id = keystore.parse(sealed)
-    local before = M.get(o.name)
+    local before = before_of(o)
     local id = before and before.id or tonumber(store.get(SECRETS, "#") or "0") + 1
     local row = { id = id, name = o.name, description = o.description or (before and before.description),
         key = key_id, sealed = sealed, operator = o.operator, operator_id = o.operator_id,
@@ -149,12 +170,19 @@ function actions.put(o)
     if not before then
         batch:put(SECRETS, "#", tostring(id))
     end
+    local old_name = before and before.name ~= o.name and before.name
+    if old_name then
+        batch:del(SECRETS, old_name)
+    end
     audit.put(batch, entry_of("set secret", o, row))
     ok, err = submit(batch)
     if not ok then
         return nil, err
     end
     keystore.take(o.name, sealed)
+    if old_name then
+        keystore.drop(old_name)
+    end
     row.sealed = nil
     return row
 end
@@ -205,9 +233,10 @@ local function call(action, o, done)
     end)
 end
 
---- Sets a secret.
+--- Sets a secret. `is_new`: only one that is not there (EXISTS). `id`: that one, which may get another name (NO_SECRET,
+--- EXISTS).
 ---@param o { name: string, value: string, description: string?, operator: string?, operator_id: integer?,
---- actor: string? }
+--- actor: string?, is_new: boolean?, id: integer? }
 ---@param done fun(row: table?, err: { code: string, message: string }?)  the row has no value and no sealed text
 function M.put(o, done)
     if not M.is_name(o.name) then

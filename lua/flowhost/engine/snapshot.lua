@@ -33,6 +33,19 @@ function M.latest(by_path)
     return last and last.value, count
 end
 
+--- When the run came to stand where it stands, in unix ms: the last snapshot that no person wrote. nil when there is
+--- none.
+function M.stood_at(by_path)
+    local last
+    for _, entry in pairs(by_path or {}) do
+        local is_own = entry.kind == M.KIND and not (entry.extra and entry.extra.edited)
+        if is_own and (not last or entry.order > last.order) then
+            last = entry
+        end
+    end
+    return last and last.started
+end
+
 local function count_of(run)
     run.snapshots = run.snapshots or select(2, M.latest(run.journal))
     return run.snapshots

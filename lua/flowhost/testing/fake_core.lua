@@ -104,11 +104,32 @@ function Call:header(name)
     end
 end
 
-local function bind_client(fake)
+--- The first secret of a request that does not exist.
+local function find_missing(o, secrets)
+    local names = { o.password_secret }
+    for _, header in ipairs(o.headers) do
+        names[#names + 1] = header[3]
+    end
+    for _, name in pairs(o.tls or {}) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        if not secrets[name] then
+            return name
+        end
+    end
+end
+
+local function bind_client(fake, secrets)
     return {
         start = function(o, token)
             if fake.refuse_call then
                 return nil, fake.refuse_call, "refused"
+            end
+            local missing = find_missing(o, secrets)
+            if missing then
+                return nil, "SECRET_MISSING", ("there is no secret '%s'"):format(missing)
             end
             local call = setmetatable({ token = token, is_open = true, at = #fake.store.log }, Call)
             for name, value in pairs(o) do
@@ -318,6 +339,23 @@ local function bind_keystore(secrets)
     }
 end
 
+--- The program's encryption, with the bytes of secrets in place of their handles.
+local function bind_crypto(secrets)
+    local bound = {}
+    for name, fn in pairs(parts.crypto) do
+        bound[name] = function(key, ...)
+            if type(key) == "table" then
+                key = secrets[key.secret]
+                if not key then
+                    return nil, "NOT_FOUND", "there is no such secret"
+                end
+            end
+            return fn(key, ...)
+        end
+    end
+    return bound
+end
+
 --- Passwords: the "hash" says what it is of; the outcome comes by mail, as from the worker.
 local function bind_access(fake)
     local function tell(token, outcome)
@@ -396,8 +434,8 @@ function M.new(o)
     fake.peers[fake.shard] = fake
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
-        client = bind_client(fake), keystore = bind_keystore(o.secrets or {}),
-        access = bind_access(fake), crypto = parts.crypto,
+        client = bind_client(fake, o.secrets or {}), keystore = bind_keystore(o.secrets or {}),
+        access = bind_access(fake), crypto = bind_crypto(o.secrets or {}),
         native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,

@@ -158,8 +158,8 @@ end
 --- Each answer once: what was asked for again by the same step would be, so far.
 local no_memory = { of = function(_, _, ask) return ask() end }
 
----@param o table  folder { files, env, settings }, mocks (lists of mocks, the one that wins first), env, now (unix s);
---- replies: who remembers answers, see crash_steps
+---@param o table  folder { files, env, settings }, mocks (lists of mocks, the one that wins first), env, secrets,
+--- now (unix s); replies: who remembers answers, see crash_steps
 function M.new(o)
     local self = setmetatable({
         folder = o.folder, mocks = o.mocks, env = o.env or {}, requests = {}, problems = {}, natives = {},
@@ -167,7 +167,7 @@ function M.new(o)
     }, Host)
     self.options = {
         files = files_of(self), env = env_of(self), settings = settings_of(self), natives = self.natives,
-        clock = { now = (o.now or M.START) * 1000 },
+        secrets = o.secrets, clock = { now = (o.now or M.START) * 1000 },
         upstream = function(call, world)
             return answers.of_request(self, call, world)
         end,

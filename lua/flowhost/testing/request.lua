@@ -27,7 +27,7 @@ end
 function M.new(call)
     local headers = {}
     for _, header in ipairs(call.headers) do
-        headers[header[1]:lower()] = header[2]
+        headers[header[1]:lower()] = header[2] .. (header[3] and ("[secret %s]"):format(header[3]) or "")
     end
     local path, query = call.url:match "^%w+://[^/?#]*([^?#]*)%??([^#]*)"
     local value = call.body and call.body ~= "" and json.decode(call.body) or nil

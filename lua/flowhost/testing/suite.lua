@@ -24,15 +24,22 @@ local function current_case(suite, verb)
     return suite.case
 end
 
---- What a host of the case is made from.
-local function host_options(suite)
-    local case, env = suite.case, {}
-    for _, from in ipairs { suite.env, case.env } do
+--- What was set for the file, and over it for the case.
+local function merge(suite, field)
+    local merged = {}
+    for _, from in ipairs { suite[field], suite.case[field] } do
         for name, value in pairs(from) do
-            env[name] = value
+            merged[name] = value
         end
     end
-    return { folder = suite.folder, mocks = { case.mocks, suite.mocks }, env = env, now = case.now or suite.now }
+    return merged
+end
+
+--- What a host of the case is made from.
+local function host_options(suite)
+    local case = suite.case
+    return { folder = suite.folder, mocks = { case.mocks, suite.mocks }, env = merge(suite, "env"),
+        secrets = merge(suite, "secrets"), now = case.now or suite.now }
 end
 
 --- The host of the case, started when it is first needed: mocks of components come before.
@@ -184,13 +191,17 @@ local function add_case(suite, name, fn)
     table.insert(suite.cases, { name = name, fn = fn, where = failure.here() })
 end
 
-local function set_env(suite, values)
+--- test.env, test.secrets
+local function set_values(suite, field, values)
     if type(values) ~= "table" then
-        failure.raise "test.env: a table { NAME = value } is expected"
+        failure.raise("test.%s: a table { NAME = value } is expected", field)
     end
-    local env = (suite.case or suite).env
+    local own = (suite.case or suite)[field]
     for name, value in pairs(values) do
-        env[name] = value
+        if field == "secrets" and (type(value) ~= "string" or value == "") then
+            failure.raise("test.secrets: %s must be text", tostring(name))
+        end
+        own[name] = value
     end
 end
 
@@ -256,7 +267,8 @@ function M.api(suite)
         matches = matches, fails = fails,
         json = { encode = json.encode, decode = json.decode, array = json.array, null = json.null } }
     function api.case(name, fn) add_case(suite, name, fn) end
-    function api.env(values) set_env(suite, values) end
+    function api.env(values) set_values(suite, "env", values) end
+    function api.secrets(values) set_values(suite, "secrets", values) end
     function api.clock(seconds) set_clock(suite, seconds) end
     function api.file(path) return read_file(suite, path) end
     function api.mock_request(method, url, answer)
@@ -283,7 +295,7 @@ end
 ---@param folder { files: table, env: table }
 ---@param note fun(text: string)   prints a line under the case
 function M.new(file, folder, note)
-    return { file = file, folder = folder, note = note, cases = {}, mocks = {}, env = {} }
+    return { file = file, folder = folder, note = note, cases = {}, mocks = {}, env = {}, secrets = {} }
 end
 
 --- A fresh world for the next case.
@@ -291,7 +303,7 @@ function M.begin_case(suite)
     for _, mock in ipairs(suite.mocks) do
         mock:reset()
     end
-    suite.case = { mocks = {}, env = {}, runs = {} }
+    suite.case = { mocks = {}, env = {}, secrets = {}, runs = {} }
 end
 
 --- Lines that say how the runs of the case stand.

@@ -87,10 +87,10 @@
 ---@class flowhost.Secret
 ---@field secret string
 ---A key: a string, or what ctx.secret returns.
----@alias flowhost.Key string|userdata
+---@alias flowhost.Key string|flowhost.Secret
 
 ---A key pair: the name of a secret, PEM text, or what ctx.secret returns.
----@alias flowhost.KeyPair string|userdata
+---@alias flowhost.KeyPair string|flowhost.Secret
 
 ---@class flowhost.HashOptions
 ---@field encoding? "hex"|"base64"|"raw"  of the result; default "hex"

@@ -141,6 +141,10 @@ function test.mock_flow(name, answer) end
 ---@param values table<string, string|number|boolean>
 function test.env(values) end
 
+---Sets the secrets that flows find by ctx.secret: for the file, or the case.
+---@param values table<string, string>
+function test.secrets(values) end
+
 ---Sets the virtual clock, before the first run.
 ---@param seconds number  unix time
 function test.clock(seconds) end

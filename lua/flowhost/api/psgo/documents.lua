@@ -39,6 +39,16 @@ local function who(request, o)
     return { operator = o.operator, operator_id = o.operator_id, actor = access.actor(request) }
 end
 
+--- A text of a query; nil when it is empty, too.
+local function given(query, name)
+    return query[name] ~= "" and query[name] or nil
+end
+
+local function method_of(query)
+    local method = given(query, "method")
+    return method and method:upper()
+end
+
 local function get(kind)
     return function(request)
         local query = request:query()
@@ -46,12 +56,11 @@ local function get(kind)
         if id == false then
             return
         end
-        local by_version = kind == "rule" and query.version ~= "" and query.version or nil
-        local name = query.name ~= "" and query.name or nil
+        local by_version = kind == "rule" and given(query, "version") or nil
+        local name = given(query, "name")
         local row
         if by_version or name then
-            row = documents.find(kind, { version = by_version, name = name,
-                method = query.method and query.method ~= "" and query.method:upper() or nil })
+            row = documents.find(kind, { version = by_version, name = name, method = method_of(query) })
         elseif id then
             row = documents.get(kind, id)
         else
@@ -67,6 +76,23 @@ end
 
 local STATUS = { ["true"] = true, ["1"] = true, ["false"] = false, ["0"] = false }
 
+local NUMBERS = { operator_id = "operator_id", start = "after", ["end"] = "before" }
+
+--- The filter of a page; nil after a refusal.
+local function filter_of(request, query)
+    local filter = { name = given(query, "name"), method = method_of(query), status = STATUS[query.status or ""] }
+    if given(query, "status") and filter.status == nil then
+        return envelope.fail(request, 100002, "status must be true or false")
+    end
+    for name, field in pairs(NUMBERS) do
+        filter[field] = envelope.number(request, query, name)
+        if filter[field] == false then
+            return nil
+        end
+    end
+    return filter
+end
+
 local function page(kind)
     return function(request)
         local query = request:query()
@@ -74,15 +100,11 @@ local function page(kind)
         if not number then
             return
         end
-        local filter = { page = number, count = count, name = query.name, status = STATUS[query.status or ""],
-            method = query.method and query.method ~= "" and query.method:upper() or nil }
-        for _, name in ipairs { "operator_id", "start", "end" } do
-            local value = envelope.number(request, query, name)
-            if value == false then
-                return
-            end
-            filter[name == "start" and "after" or name == "end" and "before" or name] = value
+        local filter = filter_of(request, query)
+        if not filter then
+            return
         end
+        filter.page, filter.count = number, count
         local rows, total = documents.list(kind, filter)
         for i, row in ipairs(rows) do
             rows[i] = show(row)

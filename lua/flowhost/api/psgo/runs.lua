@@ -5,6 +5,7 @@
 local core = require "flowhost.core"
 local access = require "flowhost.api.access"
 local catalog = require "flowhost.engine.catalog"
+local chore = require "flowhost.engine.chore"
 local envelope = require "flowhost.api.psgo.envelope"
 local journal = require "flowhost.engine.journal"
 local naming = require "flowhost.flow.naming"
@@ -44,24 +45,39 @@ local function outline_names(code, layer)
     return json.array(code and code.outline and code.outline[layer] or {})
 end
 
---- A suspended run as a row of ps-go's suspend_log; nil when it is none.
-local function suspend_row(row, has_all)
-    local latest = snapshot.latest(journal.index(journal.load(row.bytes) or {}))
-    if row.status ~= "suspended" or not latest then
+--- What a suspended run's row says by itself.
+local function brief_of(row, flow)
+    local rule, err = rule_of(flow), row.error or {}
+    return { id = row.id, trx = row.id, log_id = row.trace_id, method = rule.method, path = rule.name or row.flow,
+        version = row.version, step = rule.layers, err_code = err.code or "000400", err_msg = err.message or "" }
+end
+
+--- Adds where it stands; its snapshot, nil when it stands in no layer.
+local function add_place(shown, by_path, flow)
+    local latest = snapshot.latest(by_path)
+    if not latest then
         return nil
     end
-    local text, flow = pinned(row)
-    local rule, err = rule_of(flow), row.error or {}
     local names = latest.names ~= json.null and latest.names or nil
-    local shown = { id = row.id, trx = row.id, log_id = row.trace_id, method = rule.method,
-        path = rule.name or row.flow, version = row.version, step = rule.layers, cur_step = latest.layer,
-        err_code = err.code or "000400",
-        err_msg = err.message or "", created_at = math.floor(row.created / 1000),
-        err_component = json.encode(names and json.array(names) or outline_names(flow and flow.code, latest.layer)) }
-    if has_all then
-        shown.rule = latest.rule ~= json.null and latest.rule or text
-        shown.data = json.encode_stored(latest.data)
+    shown.cur_step, shown.created_at = latest.layer, math.floor((snapshot.stood_at(by_path) or 0) / 1000)
+    shown.err_component = json.encode(names and json.array(names) or outline_names(flow and flow.code, latest.layer))
+    return latest
+end
+
+local function index_of(row)
+    return journal.index(journal.load(row.bytes) or {})
+end
+
+--- A suspended run as a row of ps-go's suspend_log; nil when it is none.
+local function suspend_row(row)
+    local text, flow = pinned(row)
+    local shown = brief_of(row, flow)
+    local latest = row.status == "suspended" and add_place(shown, index_of(row), flow)
+    if not latest then
+        return nil
     end
+    shown.rule = latest.rule ~= json.null and latest.rule or text
+    shown.data = json.encode_stored(latest.data)
     return shown
 end
 
@@ -79,7 +95,7 @@ local function get(request)
         return envelope.fail(request, 100002, "one of id, trx is needed")
     end
     local row = read_run(id)
-    local shown = row and suspend_row(row, true)
+    local shown = row and suspend_row(row)
     if not shown then
         return envelope.fail(request, 100006, "there is no such suspended run")
     end
@@ -88,22 +104,23 @@ end
 
 local FILTERS = { "trx", "method", "path", "version", "log_id" }
 
-local function matches(shown, query, after, before)
+local function matches(shown, query)
     for _, name in ipairs(FILTERS) do
         if query[name] and query[name] ~= "" and shown[name] ~= query[name] then
             return false
         end
     end
-    return (not after or shown.created_at > after) and (not before or shown.created_at < before)
+    return true
 end
 
---- Calls fn(row) for each suspended run, newest first.
+--- Calls fn(row) for each suspended run, newest first; within a chore.
 local function each_suspended(fn)
     local prefix, after = "suspended\0", nil
     repeat
         local keys, _, count = store.scan(store.tables.runs_by_status, { prefix = prefix, after = after, limit = 500,
             reverse = true })
         for i = 1, keys and count or 0 do
+            chore.pause()
             local row = rows.read(keys[i]:sub(#prefix + 1))
             if row then
                 fn(row)
@@ -111,6 +128,34 @@ local function each_suspended(fn)
         end
         after = keys and keys[count]
     until not keys or count < 500
+end
+
+local function is_between(shown, o)
+    return (not o.from or shown.created_at > o.from) and (not o.till or shown.created_at < o.till)
+end
+
+--- The rows of a page and how many there are in all. Journals are read of those rows only, unless times are asked for.
+---@param o { number: integer, count: integer, query: table, from: integer?, till: integer? }
+local function find_page(o)
+    local found, total = {}, 0
+    local first = (o.number - 1) * o.count
+    each_suspended(function(row)
+        local flow = catalog.flow_of(row.release, row.flow)
+        local shown = flow and flow.rule and brief_of(row, flow)
+        if not shown or not matches(shown, o.query) then
+            return
+        end
+        local is_wanted = total >= first and #found < o.count
+        if is_wanted or o.from or o.till then
+            local is_there = add_place(shown, index_of(row), flow) and is_between(shown, o)
+            if not is_there then
+                return
+            end
+        end
+        total = total + 1
+        found[#found + 1] = is_wanted and shown or nil
+    end)
+    return found, total
 end
 
 local function page(request)
@@ -123,17 +168,10 @@ local function page(request)
     if from == false or till == false then
         return
     end
-    local found, total = {}, 0
-    each_suspended(function(row)
-        local shown = suspend_row(row)
-        if shown and matches(shown, query, from, till) then
-            total = total + 1
-            if total > (number - 1) * count and #found < count then
-                found[#found + 1] = shown
-            end
-        end
+    chore.run("suspended runs", "a page of suspended runs", function()
+        local found, total = find_page { number = number, count = count, query = query, from = from, till = till }
+        envelope.list(request, number, count, total, found)
     end)
-    envelope.list(request, number, count, total, found)
 end
 
 local CODES = { NO_RUN = 100006, NO_SNAPSHOT = 100006, EDIT_INVALID = 100002, WRONG_STATE = 100001 }
@@ -168,7 +206,7 @@ end
 
 --- The rule that the run goes on with when somebody has edited it.
 local function kept_rule(row)
-    local latest = snapshot.latest(journal.index(journal.load(row.bytes) or {}))
+    local latest = snapshot.latest(index_of(row))
     return latest and latest.rule ~= json.null and latest.rule or nil
 end
 

@@ -12,7 +12,7 @@ local M = {}
 
 local NEEDED = { name = "string", description = "string", context = "string", operator = "string",
     operator_id = "number" }
-local CODES = { INVALID = 100002, NO_SECRET = 100006 }
+local CODES = { INVALID = 100002, NO_SECRET = 100006, EXISTS = 100005 }
 
 local function show(row, is_whole)
     return { id = row.id, name = row.name, description = row.description or "", context = is_whole and "" or nil,
@@ -72,34 +72,24 @@ local function page(request)
     envelope.list(request, number, count, #found, rows)
 end
 
-local function put(request, o)
+local function put(request, o, more)
     secrets.put({ name = o.name, value = o.context, description = o.description, operator = o.operator,
-        operator_id = o.operator_id, actor = access.actor(request) }, send_result(request))
+        operator_id = o.operator_id, actor = access.actor(request), is_new = more.is_new, id = more.id },
+        send_result(request))
 end
 
 local function create(request, _, _, _, body)
     local o = envelope.body(request, body)
-    if not o or not envelope.has(request, o, NEEDED) then
-        return
-    elseif secrets.get(o.name) then
-        return envelope.fail(request, 100005, ("secret %s exists"):format(o.name))
+    if o and envelope.has(request, o, NEEDED) then
+        put(request, o, { is_new = true })
     end
-    put(request, o)
 end
 
 local function change(request, _, _, _, body)
     local o = envelope.body(request, body)
-    if not o or not envelope.has(request, o, NEEDED) or not envelope.has(request, o, { id = "number" }) then
-        return
+    if o and envelope.has(request, o, NEEDED) and envelope.has(request, o, { id = "number" }) then
+        put(request, o, { id = o.id })
     end
-    local row = secrets.get(nil, o.id)
-    if not row then
-        return envelope.fail(request, 100006, "there is no such secret")
-    elseif row.name ~= o.name then
-        return envelope.fail(request, secrets.get(o.name) and 100005 or 100002,
-            "a secret keeps its name: make another one")
-    end
-    put(request, o)
 end
 
 local function remove(request, _, _, _, body)
