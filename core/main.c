@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { EXIT_DONE = 0, EXIT_PROBLEMS = 1, EXIT_USAGE = 2, EXIT_NO_START = 3 };
 
@@ -275,6 +276,24 @@ static int command(flowhost *host, flowhost_config *config)
     return rc < 0 ? complain(rc, &error) : code;
 }
 
+/* On a data folder: of a host that only opens it, or through the one that has it open and says where it listens. */
+static int command_on_data(flowhost_config *config)
+{
+    char note[4096];
+    flowhost_error error;
+    flowhost *host;
+    snprintf(note, sizeof(note), "%s/API", flowhost_config_get(config, "data"));
+    flowhost_config_set(config, "log_level", "error");
+    set_private(config, false);
+    int rc = open_host(&host, config, &error);
+    if (rc < 0) {
+        return access(note, R_OK) == 0 ? command(NULL, config) : complain(rc, &error);
+    }
+    int code = command(host, config);
+    close_host(host);
+    return code;
+}
+
 /* A host for a run that was exported; with "listen" it serves it until a signal. */
 static int open_run(flowhost_config *config)
 {
@@ -293,29 +312,6 @@ static int open_run(flowhost_config *config)
     }
     close_host(host);
     return code;
-}
-
-/* Tokens, users and apps are changed in the data folder itself; when a host has it, that host is asked. */
-static int accounts(flowhost_config *config)
-{
-    flowhost_error error;
-    flowhost *host;
-    flowhost_config_set(config, "listen", "none");
-    flowhost_config_set(config, "log_level", "error");
-    flowhost_config_set(config, "shards", "1");
-    int rc = open_host(&host, config, &error);
-    if (rc < 0) {
-        bool is_served = strstr(error.message, "is in use by") != NULL;
-        return is_served ? command(NULL, config) : complain(rc, &error);
-    }
-    int code = command(host, config);
-    close_host(host);
-    return code;
-}
-
-static bool is_of_accounts(const char *name)
-{
-    return strcmp(name, "token") == 0 || strcmp(name, "user") == 0 || strcmp(name, "app") == 0;
 }
 
 int main(int argc, char **argv)
@@ -341,10 +337,10 @@ int main(int argc, char **argv)
             code = test(config);
         } else if (strcmp(name, "open") == 0) {
             code = open_run(config);
-        } else if (is_of_accounts(name)) {
-            code = accounts(config);
         } else if (strcmp(name, "version") == 0) {
             printf("flowhost %s\n", flowhost_version());
+        } else if (flowhost_config_get(config, "data")) {
+            code = command_on_data(config);
         } else {
             code = command(NULL, config);
         }

@@ -4,40 +4,47 @@
 #include "base/error.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { PASSES = 2, MEMORY_BYTES = 19 * 1024 * 1024, RANDOM_BYTES = 32 };
+enum { PASSES = 2, MEMORY_BYTES = 19 * 1024 * 1024 };
 
-int fh_password_hash(struct fh_slice password, char out[FH_PASSWORD_HASH_BYTES])
+_Static_assert(FH_PASSWORD_HASH_BYTES == crypto_pwhash_argon2id_STRBYTES, "size of a hash");
+
+struct fh_password {
+    char *text; /* guarded; such memory is not aligned, so the struct is not in it */
+    size_t len;
+};
+
+struct fh_password *fh_password_new(struct fh_slice text)
 {
-    char text[crypto_pwhash_STRBYTES];
-    _Static_assert(crypto_pwhash_STRBYTES <= FH_PASSWORD_HASH_BYTES, "hashes fit");
-    if (crypto_pwhash_str(text, password.data, password.len, PASSES, MEMORY_BYTES) != 0) {
-        return FH_E_NO_MEMORY;
+    struct fh_password *password = malloc(sizeof(*password));
+    char *guarded = sodium_malloc(text.len + 1);
+    if (!password || !guarded) {
+        sodium_free(guarded);
+        free(password);
+        return NULL;
     }
-    memcpy(out, text, sizeof(text));
-    return 0;
+    memcpy(guarded, text.len > 0 ? text.data : "", text.len);
+    *password = (struct fh_password){guarded, text.len};
+    return password;
 }
 
-bool fh_password_is_right(struct fh_slice password, const char *hash)
+void fh_password_free(struct fh_password *password)
 {
-    char text[crypto_pwhash_STRBYTES] = "";
-    strncpy(text, hash, sizeof(text) - 1);
-    return crypto_pwhash_str_verify(text, password.data, password.len) == 0;
+    if (password) {
+        sodium_free(password->text);
+        free(password);
+    }
 }
 
-void fh_token_make(char out[FH_TOKEN_CHARS + 1])
+int fh_password_hash(const struct fh_password *password, char out[FH_PASSWORD_HASH_BYTES])
 {
-    unsigned char bytes[RANDOM_BYTES];
-    randombytes_buf(bytes, sizeof(bytes));
-    memcpy(out, "fh_", 3);
-    sodium_bin2base64(out + 3, FH_TOKEN_CHARS + 1 - 3, bytes, sizeof(bytes),
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    sodium_memzero(bytes, sizeof(bytes));
+    int rc = crypto_pwhash_argon2id_str(out, password->text, password->len, PASSES, MEMORY_BYTES);
+    return rc == 0 ? 0 : FH_E_NO_MEMORY;
 }
 
-void fh_token_hash(struct fh_slice token, unsigned char out[FH_TOKEN_HASH_BYTES])
+bool fh_password_verify(const struct fh_password *password, const char *hash)
 {
-    crypto_generichash(out, FH_TOKEN_HASH_BYTES, (const unsigned char *)token.data, token.len, NULL,
-                       0);
+    return crypto_pwhash_argon2id_str_verify(hash, password->text, password->len) == 0;
 }

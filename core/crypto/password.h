@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Passwords by Argon2id (libsodium's crypto_pwhash_str, OWASP's least cost: 19 MiB, 2 passes), and tokens: 32 random
- * bytes, of which only a hash is kept. Hashing a password takes some 20 ms: not on a loop's thread. */
+/* Passwords: argon2id by libsodium, with what OWASP names as the least (19 MiB, two passes, one lane): about 25 ms of a
+ * processor, so never on a loop's thread (loop/offload.h). A hash is text that says its own parameters: hashes of other
+ * parameters still verify. Any thread, after fh_hash_init. */
 #pragma once
 
 #include "base/slice.h"
 
 #include <stdbool.h>
 
-enum {
-    FH_PASSWORD_HASH_BYTES = 128, /* text, NUL-terminated */
-    FH_PASSWORD_MAX_BYTES = 1024,
-    FH_TOKEN_CHARS = 46, /* "fh_" and 43 of base64url */
-    FH_TOKEN_HASH_BYTES = 32
-};
+enum { FH_PASSWORD_HASH_BYTES = 128 };
 
-/* 0 or FH_E_NO_MEMORY. */
-int fh_password_hash(struct fh_slice password, char out[FH_PASSWORD_HASH_BYTES]);
+/* A password in guarded memory. */
+struct fh_password;
 
-/* `hash` is NUL-terminated text; anything else than a hash is never right. */
-bool fh_password_is_right(struct fh_slice password, const char *hash);
+/* Copies it; NULL: no memory. The caller wipes his own. */
+struct fh_password *fh_password_new(struct fh_slice text);
+void fh_password_free(struct fh_password *password); /* wipes; may be NULL */
 
-void fh_token_make(char out[FH_TOKEN_CHARS + 1]);
-void fh_token_hash(struct fh_slice token, unsigned char out[FH_TOKEN_HASH_BYTES]);
+/* NUL-terminated. 0 or FH_E_NO_MEMORY. */
+int fh_password_hash(const struct fh_password *password, char out[FH_PASSWORD_HASH_BYTES]);
+
+/* In a time that tells nothing of where they differ. `hash` is NUL-terminated; false also when it is none. */
+bool fh_password_verify(const struct fh_password *password, const char *hash);

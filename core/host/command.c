@@ -26,6 +26,7 @@ int fh_command_run(const struct fh_command *command, int *exit_code, struct fh_e
         .clock = &fh_clock_system,
         .loop = command->loop,
         .store = command->store,
+        .offload = command->offload,
         .host = command->host,
     };
     struct fh_vm *vm = NULL;

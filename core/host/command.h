@@ -15,6 +15,7 @@ struct fh_command {
     struct fh_vm *host;
     struct fh_loop *loop;
     struct fh_store *store;
+    struct fh_offload *offload;
     const _Atomic int *stops; /* more than 0: it was told to stop, and so is the command */
 };
 

@@ -9,10 +9,10 @@
 #include "base/log.h"
 #include "client/policy.h"
 #include "crypto/hash.h"
+#include "host/access.h"
 #include "host/command.h"
 #include "host/config.h"
 #include "host/files.h"
-#include "host/listen_rule.h"
 #include "host/reload.h"
 #include "host/secrets.h"
 #include "host/shard.h"
@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_SHARDS = 64, DRAIN_STEP_MS = 20 };
+enum { DRAIN_STEP_MS = 20, MAX_PASSWORDS = 64 };
 
 struct component {
     struct fh_native native;
@@ -51,6 +51,8 @@ struct flowhost {
     struct fh_offload *offload;
     char temp_folder[FH_TEMP_FOLDER_BYTES];
     bool is_loaded;
+    bool has_access; /* at the start: a user or a token */
+    bool has_note;
     _Atomic int stops;
 };
 
@@ -202,53 +204,47 @@ static void set_log(const struct fh_config *settings)
 static int check_shards(const struct fh_config *settings, struct fh_error *err)
 {
     const char *count = fh_config_text(settings, "shards");
-    if (fh_config_number(settings, "shards") <= MAX_SHARDS) {
+    if (fh_config_number(settings, "shards") <= FH_SHARDS_MAX) {
         return 0;
     }
     return fh_error_set(err, FH_E_INVALID, "shards = '%s': there can be at most %d", count,
-                        MAX_SHARDS);
+                        FH_SHARDS_MAX);
 }
 
-/* A host without data has no tokens: it is refused before anything is made. */
-static int check_new(const struct fh_config *settings, struct fh_error *err)
+static const char *data_folder(const flowhost *host)
 {
-    const char *data = fh_config_text(settings, "data");
-    return access(data, F_OK) == 0
-               ? 0
-               : fh_listen_rule_check(fh_config_text(settings, "listen"), NULL, err);
+    return host->temp_folder[0] ? host->temp_folder : fh_config_text(&host->settings, "data");
 }
 
 static int open_store(flowhost *host, struct fh_error *err)
 {
-    const char *data = fh_config_text(&host->settings, "data");
-    if (strcmp(data, "temp") == 0) {
+    if (strcmp(fh_config_text(&host->settings, "data"), "temp") == 0) {
         int rc = fh_temp_folder_make(host->temp_folder, err);
         if (rc != 0) {
             host->temp_folder[0] = '\0';
             return rc;
         }
-        data = host->temp_folder;
     }
     struct fh_store_config config = {
-        .path = data,
+        .path = data_folder(host),
         .map_bytes = fh_config_number(&host->settings, "map_size"),
     };
     return fh_store_open(&host->store, &config, err);
 }
 
-static unsigned count_shards(const struct fh_config *settings)
+static int open_access(flowhost *host, struct fh_error *err)
 {
-    uint64_t count = fh_config_number(settings, "shards");
-    if (count == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        count = cores > 0 ? (uint64_t)cores : 1;
+    int rc = fh_access_check_early(&host->settings, err);
+    rc = rc == 0 ? open_store(host, err) : rc;
+    if (rc == 0) {
+        rc = fh_access_begin(host->store, &host->settings, &host->has_access, err);
     }
-    return count > MAX_SHARDS ? MAX_SHARDS : (unsigned)count; /* of the machine's processors */
+    return rc == 0 ? fh_offload_open(&host->offload, MAX_PASSWORDS, err) : rc;
 }
 
 static int open_shards(flowhost *host, struct fh_error *err)
 {
-    unsigned count = count_shards(&host->settings);
+    unsigned count = fh_shard_count(&host->settings);
     host->shards = calloc(count, sizeof(*host->shards));
     host->vms = calloc(count, sizeof(struct fh_vm *));
     if (!host->shards || !host->vms) {
@@ -297,10 +293,9 @@ int flowhost_open(flowhost **out, const flowhost_config *config, flowhost_error 
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_USAGE, &err);
     }
-    if (check_new(&host->settings, &err) != 0 || open_store(host, &err) != 0 ||
-        fh_listen_rule_check(fh_config_text(&host->settings, "listen"), host->store, &err) != 0 ||
+    if (open_access(host, &err) != 0 ||
         fh_secrets_open(&host->secrets, &host->settings, &err) != 0 ||
-        fh_offload_open(&host->offload, &err) != 0 || open_shards(host, &err) != 0) {
+        open_shards(host, &err) != 0) {
         flowhost_close(host);
         return fail_with(error, FLOWHOST_E_START, &err);
     }
@@ -426,9 +421,11 @@ static int listen_all(flowhost *host, struct fh_error *err)
     }
     fh_log(FH_LOG_INFO, "listening on %s with %u shard%s", known, host->shard_count,
            host->shard_count == 1 ? "" : "s");
-    if (!fh_listen_rule_has_accounts(host->store)) {
+    if (!host->has_access) {
         fh_log(FH_LOG_WARN, "there are no tokens: every caller on this machine is admin");
     }
+    fh_access_write_note(data_folder(host), known, fh_config_text(&host->settings, "owner_token"));
+    host->has_note = true;
     return 0;
 }
 
@@ -553,6 +550,7 @@ int flowhost_command(flowhost *host, const flowhost_config *config, int *exit_co
         command.host = host->vms[0];
         command.loop = host->shards[0].loop;
         command.store = host->store;
+        command.offload = host->offload;
         command.stops = &host->stops;
     }
     int rc = fh_command_run(&command, exit_code, &err);
@@ -572,6 +570,9 @@ void flowhost_close(flowhost *host)
     fh_reload_close(&host->reload);
     for (unsigned i = 0; i < host->shard_count; i++) {
         fh_shard_stop(&host->shards[i]);
+    }
+    if (host->has_note) {
+        fh_access_remove_note(data_folder(host));
     }
     fh_offload_close(host->offload);
     for (unsigned i = 0; i < host->shard_count; i++) {

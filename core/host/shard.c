@@ -8,8 +8,20 @@
 #include "http/http.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 enum { DRAIN_COUNT_MS = 20 };
+
+unsigned fh_shard_count(const struct fh_config *settings)
+{
+    uint64_t count = fh_config_number(settings, "shards");
+    if (count == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        count = cores > 0 ? (uint64_t)cores : 1;
+    }
+    return count > FH_SHARDS_MAX ? FH_SHARDS_MAX
+                                 : (unsigned)count; /* of the machine's processors */
+}
 
 int fh_shard_open(struct fh_shard *shard, const struct fh_vm_context *context,
                   const struct fh_policy *policy, const struct fh_config *config,

@@ -29,6 +29,11 @@ struct fh_shard {
     _Atomic int busy; /* runs and requests still worked on; -1 before the first count */
 };
 
+enum { FH_SHARDS_MAX = 64 };
+
+/* How many there are to be: setting "shards", else one per processor. */
+unsigned fh_shard_count(const struct fh_config *config);
+
 /* Opens loop, client and VM. `context` gives store, shard numbers, peers and components; `policy` is borrowed. */
 int fh_shard_open(struct fh_shard *shard, const struct fh_vm_context *context,
                   const struct fh_policy *policy, const struct fh_config *config,

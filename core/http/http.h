@@ -78,6 +78,8 @@ typedef void (*fh_http_visit)(void *arg, struct fh_slice name, struct fh_slice v
 void fh_http_request_each_header(struct fh_http_request *request, fh_http_visit visit, void *arg);
 void fh_http_request_each_query(struct fh_http_request *request, fh_http_visit visit,
                                 void *arg); /* decoded */
+/* The caller's address without its port, as text; "" when it is not known. */
+const char *fh_http_request_address(const struct fh_http_request *request);
 bool fh_http_request_is_loopback(const struct fh_http_request *request);
 
 /* --- the answer ------------------------------------------------------------------------------- */

@@ -163,6 +163,23 @@ int fh_http_address_listen(int *fd, unsigned *port, const struct fh_http_config 
     return 0;
 }
 
+void fh_http_address_format(const struct sockaddr *address, char out[FH_HTTP_ADDRESS_BYTES])
+{
+    const void *bytes = NULL;
+    int family = address ? address->sa_family : AF_UNSPEC;
+    if (family == AF_INET) {
+        bytes = &((const struct sockaddr_in *)address)->sin_addr;
+    } else if (family == AF_INET6) {
+        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+        bool is_v4 = IN6_IS_ADDR_V4MAPPED(v6);
+        bytes = is_v4 ? (const void *)&v6->s6_addr[12] : v6;
+        family = is_v4 ? AF_INET : AF_INET6;
+    }
+    if (!bytes || !inet_ntop(family, bytes, out, FH_HTTP_ADDRESS_BYTES)) {
+        out[0] = '\0';
+    }
+}
+
 bool fh_http_address_is_loopback(const struct sockaddr *address)
 {
     if (address && address->sa_family == AF_INET) {

@@ -48,6 +48,8 @@ struct fh_http {
     unsigned spare_count;
 };
 
+enum { FH_HTTP_ADDRESS_BYTES = 46 }; /* of text, with its NUL */
+
 /* A connection; owned by MHD as its socket context. */
 struct fh_http_peer {
     struct fh_list link;
@@ -84,6 +86,7 @@ struct fh_http_request {
     bool is_queued; /* MHD has a response */
     bool is_refused;
     bool is_loopback;
+    char address[FH_HTTP_ADDRESS_BYTES];
     bool is_last; /* the caller will send no more on this connection */
     bool has_bad_target;
     const char *target; /* where MHD keeps it, up to its query */
@@ -112,6 +115,7 @@ void fh_http_run_soon(struct fh_http *http);
 int fh_http_address_listen(int *fd, unsigned *port, const struct fh_http_config *config,
                            struct fh_error *err);
 bool fh_http_address_is_loopback(const struct sockaddr *address);
+void fh_http_address_format(const struct sockaddr *address, char out[FH_HTTP_ADDRESS_BYTES]);
 
 /* http_request.c: MHD's callbacks, in the order of a request's life. */
 void *fh_http_request_on_target(void *cls, const char *target, struct MHD_Connection *connection);

@@ -258,10 +258,12 @@ static enum MHD_Result gather(struct fh_http_request *request, const char *data,
     return MHD_YES;
 }
 
-static bool is_from_loopback(struct MHD_Connection *connection)
+static void note_caller(struct fh_http_request *request)
 {
-    return fh_http_address_is_loopback(
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    request->is_loopback = fh_http_address_is_loopback(info->client_addr);
+    fh_http_address_format(info->client_addr, request->address);
 }
 
 /* MHD takes a short read for the end of what there is, and so overlooks an end of stream that came
@@ -281,7 +283,7 @@ static enum MHD_Result hand_over(struct fh_http_request *request)
         request->is_last = !peer->is_known && is_half_closed(peer);
         peer->is_known = true;
     }
-    request->is_loopback = is_from_loopback(request->connection);
+    note_caller(request);
     request->phase = FH_HTTP_HANDED;
     request->holders++;
     fh_list_push(&http->open, &request->link);
@@ -395,6 +397,11 @@ struct fh_slice fh_http_request_path(const struct fh_http_request *request)
 struct fh_slice fh_http_request_body(const struct fh_http_request *request)
 {
     return fh_buf_slice(&request->body);
+}
+
+const char *fh_http_request_address(const struct fh_http_request *request)
+{
+    return request->address;
 }
 
 bool fh_http_request_is_loopback(const struct fh_http_request *request)

@@ -1,28 +1,32 @@
 /* SPDX-License-Identifier: MIT */
-/* One thread for work that would hold up a loop. Jobs run in order of arrival; what comes of one is delivered to the
- * loop that gave it. At most FH_OFFLOAD_MAX wait. */
+/* Work that takes too long for a loop's thread: one worker thread does it, the outcome comes back by the loop's mailbox.
+ *
+ *     submit ─► queue (bounded) ─► [worker: work] ─► mail ─► [the submitter's loop: done]
+ *
+ * The worker gives way to the loops (nice 10). `work` sees nothing but its job; what both sides use is handed over with
+ * it: the job belongs to the worker from submit until `done`. */
 #pragma once
 
-#include "base/error.h"
 #include "loop/loop.h"
-
-enum { FH_OFFLOAD_MAX = 256 };
 
 struct fh_offload;
 
-/* First field of the job's own struct. `work` runs on the thread, then `done` on the loop, which owns the job. */
+/* Embedded in the struct of who asks; set `work` and `done`, the rest is the module's. */
 struct fh_job {
+    void (*work)(struct fh_job *job); /* on the worker's thread */
+    void (*done)(struct fh_job *job); /* on the loop's thread, once; owns the job */
+    bool is_dropped;                  /* in `done`: the host closed before it was its turn */
     struct fh_mail mail;
-    struct fh_job *next;
     struct fh_loop *loop;
-    void (*work)(struct fh_job *job);
-    void (*done)(struct fh_job *job);
+    struct fh_job *next;
 };
 
-int fh_offload_open(struct fh_offload **out, struct fh_error *err);
+/* At most `max_jobs` wait (the one at work not counted). Starts the thread, with all signals blocked. */
+int fh_offload_open(struct fh_offload **out, unsigned max_jobs, struct fh_error *err);
 
-/* The job at work is ended first, those that wait are not begun; all are delivered: their loops must still be open. */
+/* The job at work ends, those that wait are dropped; the mail of both is posted when this returns, so close before the
+ * loops. `offload` may be NULL. */
 void fh_offload_close(struct fh_offload *offload);
 
-/* Any thread. 0, or FH_E_TOO_LARGE when too many wait: then the job is still the caller's. */
+/* Any thread. 0, or FH_E_TOO_LARGE: as many wait as may (done does not run then). */
 int fh_offload_submit(struct fh_offload *offload, struct fh_loop *loop, struct fh_job *job);

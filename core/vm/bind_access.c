@@ -1,145 +1,128 @@
 /* SPDX-License-Identifier: MIT */
-/* core.access: passwords and tokens. Passwords are hashed on the offload thread.
+/* core.access: passwords, which the worker of loop/offload.h hashes.
  *
- *   hash(password, token) -> true | nil, code, detail      event "native"(token, nil, hash) or (token, code, detail)
- *   verify(password, hash, token) -> the same              event "native"(token, nil, "true" or "false")
- *   hash_now(password) -> hash                             blocks: for commands
- *   new_token() -> token, hash (32 bytes)                  hash_token(token) -> 32 bytes */
+ *   hash_password(password, token) -> true | nil, code, detail       event "password"(token, nil, hash) or (token, code)
+ *   verify_password(hash, password, token) -> the same               event "password"(token, nil, boolean) or (token, code)
+ *
+ * TOO_LARGE: as many wait as may. */
 #include "crypto/password.h"
-#include "crypto/secret.h"
 #include "loop/offload.h"
 #include "vm/bind.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-struct password_job {
-    struct fh_job job; /* first */
+enum { MAX_PASSWORD_BYTES = 1024 };
+
+struct task {
+    struct fh_job job;
     struct fh_vm *vm;
     double token;
-    struct fh_secret password;
+    struct fh_password *password;
     char hash[FH_PASSWORD_HASH_BYTES];
-    bool is_check;
-    bool is_right;
+    bool is_verify;
+    bool is_equal;
     int rc;
 };
 
-static void work(struct fh_job *job)
+static int push_outcome(lua_State *L, void *arg)
 {
-    struct password_job *own = (struct password_job *)job;
-    if (own->is_check) {
-        own->is_right = fh_password_is_right(fh_secret_slice(&own->password), own->hash);
-        own->rc = 0;
-    } else {
-        own->rc = fh_password_hash(fh_secret_slice(&own->password), own->hash);
-    }
-}
-
-static int push_result(lua_State *L, void *arg)
-{
-    const struct password_job *own = arg;
-    lua_pushnumber(L, own->token);
-    if (own->rc != 0) {
-        lua_pushstring(L, fh_error_name(own->rc));
-        lua_pushstring(L, fh_error_text(own->rc));
-        return 3;
+    const struct task *task = arg;
+    lua_pushnumber(L, task->token);
+    if (task->rc != 0) {
+        lua_pushstring(L, fh_error_name(task->rc));
+        return 2;
     }
     lua_pushnil(L);
-    lua_pushstring(L, own->is_check ? (own->is_right ? "true" : "false") : own->hash);
+    if (task->is_verify) {
+        lua_pushboolean(L, task->is_equal);
+    } else {
+        lua_pushstring(L, task->hash);
+    }
     return 3;
 }
 
-static void free_job(struct password_job *own)
+static void work(struct fh_job *job)
 {
-    fh_secret_deinit(&own->password);
-    free(own);
+    struct task *task = FH_LIST_ENTRY(job, struct task, job);
+    if (task->is_verify) {
+        task->is_equal = fh_password_verify(task->password, task->hash);
+    } else {
+        task->rc = fh_password_hash(task->password, task->hash);
+    }
+}
+
+static void task_free(struct task *task)
+{
+    fh_password_free(task->password);
+    free(task);
 }
 
 static void done(struct fh_job *job)
 {
-    struct password_job *own = (struct password_job *)job;
-    fh_vm_emit(own->vm, FH_EVENT_NATIVE, push_result, own);
-    free_job(own);
+    struct task *task = FH_LIST_ENTRY(job, struct task, job);
+    if (job->is_dropped) {
+        task->rc = FH_E_CLOSED;
+    }
+    fh_vm_emit(task->vm, FH_EVENT_PASSWORD, push_outcome, task);
+    task_free(task);
 }
 
-static int submit(lua_State *L, struct fh_slice password, const char *hash, double token)
+static struct task *task_new(struct fh_vm *vm, struct fh_slice password, double token)
+{
+    struct task *task = calloc(1, sizeof(*task));
+    if (!task) {
+        return NULL;
+    }
+    *task = (struct task){.job = {.work = work, .done = done}, .vm = vm, .token = token};
+    task->password = fh_password_new(password);
+    if (!task->password) {
+        free(task);
+        return NULL;
+    }
+    return task;
+}
+
+/* `hash` empty: one is made. */
+static int begin(lua_State *L, struct fh_slice hash, int index)
 {
     struct fh_vm *vm = fh_vm_of(L);
-    if (!vm->context.offload || password.len > FH_PASSWORD_MAX_BYTES) {
-        return fh_bind_fail(L, FH_E_TOO_LARGE, "a password has at most 1024 bytes");
-    }
-    struct password_job *own = calloc(1, sizeof(*own));
-    if (!own || fh_secret_init(&own->password, password) != 0) {
-        free(own);
+    struct fh_slice password = fh_bind_slice(L, index);
+    double token = luaL_checknumber(L, index + 1);
+    luaL_argcheck(L, password.len <= MAX_PASSWORD_BYTES, index, "at most 1024 bytes");
+    luaL_argcheck(L, vm->context.offload, index, "there is no worker in this process");
+    struct task *task = task_new(vm, password, token);
+    if (!task) {
         return fh_bind_fail(L, FH_E_NO_MEMORY, NULL);
     }
-    own->job.work = work;
-    own->job.done = done;
-    own->vm = vm;
-    own->token = token;
-    own->rc = FH_E_CLOSED;
-    own->is_check = hash != NULL;
-    if (hash) {
-        strncpy(own->hash, hash, sizeof(own->hash) - 1);
+    if (hash.len > 0) {
+        memcpy(task->hash, hash.data, hash.len);
+        task->is_verify = true;
     }
-    int rc = fh_offload_submit(vm->context.offload, vm->context.loop, &own->job);
+    int rc = fh_offload_submit(vm->context.offload, vm->context.loop, &task->job);
     if (rc != 0) {
-        free_job(own);
-        return fh_bind_fail(L, rc, "too many passwords are being checked");
+        task_free(task);
+        return fh_bind_fail(L, rc, NULL);
     }
     lua_pushboolean(L, 1);
     return 1;
 }
 
-static int hash(lua_State *L)
+static int hash_password(lua_State *L)
 {
-    return submit(L, fh_bind_slice(L, 1), NULL, luaL_checknumber(L, 2));
+    return begin(L, (struct fh_slice){NULL, 0}, 1);
 }
 
-static int verify(lua_State *L)
+static int verify_password(lua_State *L)
 {
-    struct fh_slice password = fh_bind_slice(L, 1);
-    return submit(L, password, luaL_checkstring(L, 2), luaL_checknumber(L, 3));
-}
-
-static int hash_now(lua_State *L)
-{
-    char text[FH_PASSWORD_HASH_BYTES];
-    if (fh_password_hash(fh_bind_slice(L, 1), text) != 0) {
-        return luaL_error(L, "not enough memory");
-    }
-    lua_pushstring(L, text);
-    return 1;
-}
-
-static void push_token_hash(lua_State *L, struct fh_slice token)
-{
-    unsigned char bytes[FH_TOKEN_HASH_BYTES];
-    fh_token_hash(token, bytes);
-    lua_pushlstring(L, (const char *)bytes, sizeof(bytes));
-}
-
-static int new_token(lua_State *L)
-{
-    char text[FH_TOKEN_CHARS + 1];
-    fh_token_make(text);
-    lua_pushstring(L, text);
-    push_token_hash(L, fh_slice_from(text));
-    fh_secret_wipe(text, sizeof(text));
-    return 2;
-}
-
-static int hash_token(lua_State *L)
-{
-    push_token_hash(L, fh_bind_slice(L, 1));
-    return 1;
+    struct fh_slice hash = fh_bind_slice(L, 1);
+    luaL_argcheck(L, hash.len > 0 && hash.len < FH_PASSWORD_HASH_BYTES, 1, "not a hash");
+    return begin(L, hash, 2);
 }
 
 void fh_bind_access_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"hash", hash},           {"verify", verify},         {"hash_now", hash_now},
-        {"new_token", new_token}, {"hash_token", hash_token}, {NULL, NULL}};
+        {"hash_password", hash_password}, {"verify_password", verify_password}, {NULL, NULL}};
     lua_newtable(L);
     luaL_register(L, NULL, functions);
 }

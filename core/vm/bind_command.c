@@ -6,6 +6,7 @@
  *   finish(exit_code)                    the command is over
  *   read(path) -> text | nil, code, detail
  *   create(path, text, is_private) -> true | nil, code, detail    whole or not at all; never replaces (base/file.h)
+ *   read_secret(prompt) -> text | nil, code, detail        the first line of stdin; a terminal does not show it
  *   replace(path, text, is_private) -> true | nil, code, detail    whole or not at all; the file may be there
  *   remove(path) -> true | nil, code, detail             is_private(path) -> boolean: nobody else can read it
  *   list(folder) -> { name, ... } | nil, code, detail      folders end in "/"; hidden ones are left out
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum {
@@ -165,6 +167,48 @@ static int create(lua_State *L)
     mode_t mode = lua_toboolean(L, 3) ? PRIVATE_MODE : NEW_FILE_MODE;
     struct fh_error err;
     return done(L, fh_file_create(path, mode, text, &err), &err);
+}
+
+enum { MAX_SECRET_BYTES = 1024 };
+
+static ssize_t read_line(char *line, size_t size)
+{
+    size_t len = 0;
+    while (len < size && read(STDIN_FILENO, line + len, 1) == 1 && line[len] != '\n') {
+        len++;
+    }
+    return len < size ? (ssize_t)len : -1;
+}
+
+/* The prompt is shown to terminals only. */
+static ssize_t ask_line(const char *prompt, char *line, size_t size)
+{
+    struct termios before;
+    if (tcgetattr(STDIN_FILENO, &before) != 0) {
+        return read_line(line, size);
+    }
+    struct termios silent = before;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    fputs(prompt, stderr);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    ssize_t len = read_line(line, size);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    fputc('\n', stderr);
+    return len;
+}
+
+static int read_secret(lua_State *L)
+{
+    char line[MAX_SECRET_BYTES + 1];
+    ssize_t len = ask_line(luaL_checkstring(L, 1), line, sizeof(line));
+    if (len <= 0) {
+        return fh_bind_fail(L, len < 0 ? FH_E_TOO_LARGE : FH_E_NOT_FOUND,
+                            len < 0 ? "it has more than 1024 bytes"
+                                    : "write it to stdin, as one line");
+    }
+    lua_pushlstring(L, line, (size_t)len);
+    explicit_bzero(line, sizeof(line));
+    return 1;
 }
 
 static int replace(lua_State *L)
@@ -312,12 +356,20 @@ static int finish(lua_State *L)
 
 void fh_bind_command_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"ask", ask},          {"finish", finish},      {"read", read_file},
-        {"create", create},    {"exists", exists},      {"make_folder", make_folder},
-        {"list", list_folder}, {"backup", backup},      {"restore", restore},
-        {"replace", replace},  {"remove", remove_file}, {"is_private", is_private},
-        {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"ask", ask},
+                                         {"finish", finish},
+                                         {"read", read_file},
+                                         {"create", create},
+                                         {"exists", exists},
+                                         {"make_folder", make_folder},
+                                         {"list", list_folder},
+                                         {"backup", backup},
+                                         {"restore", restore},
+                                         {"replace", replace},
+                                         {"remove", remove_file},
+                                         {"is_private", is_private},
+                                         {"read_secret", read_secret},
+                                         {NULL, NULL}};
     static const luaL_Reg folder_methods[] = {{"__gc", folder_gc}, {NULL, NULL}};
     fh_bind_class(L, folder_class, folder_methods);
     lua_newtable(L);

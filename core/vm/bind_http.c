@@ -5,6 +5,7 @@
  *   request:headers() -> { lower-case name = value }     repeated ones joined by ", "
  *   request:query() -> { name = value }                  the last one wins
  *   request:is_loopback() -> boolean      request:is_internal() -> boolean: of this process, as its program
+ *   request:address() -> text             of the caller, without a port; "" from within the process
  *   request:respond(status, headers, body)               headers: { name, value, name, value, ... }
  *
  *   request:stream(status, headers, token) -> stream     answers bit by bit; token (or nil) is for the event "gone"
@@ -176,6 +177,13 @@ static int request_is_loopback(lua_State *L)
     return 1;
 }
 
+static int request_address(lua_State *L)
+{
+    const struct box *box = check_box(L);
+    lua_pushstring(L, box->http ? fh_http_request_address(box->http) : "");
+    return 1;
+}
+
 /* The slices last as long as the table at `index`, which may be nil. */
 static size_t read_headers(lua_State *L, int index, struct fh_http_header headers[MAX_HEADERS])
 {
@@ -303,6 +311,7 @@ void fh_bind_http_open(lua_State *L)
                                        {"query", request_query},
                                        {"is_loopback", request_is_loopback},
                                        {"is_internal", request_is_internal},
+                                       {"address", request_address},
                                        {"respond", request_respond},
                                        {"stream", request_stream},
                                        {"__gc", request_gc},

@@ -24,6 +24,7 @@ static const char *const event_names[] = {
 #define FH_EVENT_NAME(symbol, name) name,
     FH_EVENT_LIST(FH_EVENT_NAME)
 #undef FH_EVENT_NAME
+        NULL, /* the end, for luaL_checkoption */
 };
 
 /* Most of what runs make is dead when they end: while little is used, collecting seldom saves marking.

@@ -35,12 +35,13 @@ struct fh_vm;
     X(FH_EVENT_CALL, "call")     /* token, error code or nil, status, headers, body | detail */    \
     X(FH_EVENT_TIMER, "timer")   /* token */                                                       \
     X(FH_EVENT_MAIL, "mail")     /* from shard, bytes: sent by core.shard.post on another shard */ \
-    X(FH_EVENT_NATIVE, "native") /* token, error code or nil, JSON or message */                   \
-    X(FH_EVENT_SETUP, "setup")   /* what is asked, arguments: see setup.h */                       \
-    X(FH_EVENT_LOAD, "load")     /* files, settings: returns what is wrong with them */            \
-    X(FH_EVENT_RELOAD, "reload") /* changed files, paths removed, problems, is asked: setup.h */   \
-    X(FH_EVENT_START, "start")   /* shard begins: recover runs */                                  \
-    X(FH_EVENT_TEST, "test")     /* files, settings, "dir", "filter": returns how many failed */   \
+    X(FH_EVENT_PASSWORD, "password") /* token, error code or nil, hash or boolean */               \
+    X(FH_EVENT_NATIVE, "native")     /* token, error code or nil, JSON or message */               \
+    X(FH_EVENT_SETUP, "setup")       /* what is asked, arguments: see setup.h */                   \
+    X(FH_EVENT_LOAD, "load")         /* files, settings: returns what is wrong with them */        \
+    X(FH_EVENT_RELOAD, "reload")   /* changed files, paths removed, problems, is asked: setup.h */ \
+    X(FH_EVENT_START, "start")     /* shard begins: recover runs */                                \
+    X(FH_EVENT_TEST, "test")       /* files, settings, "dir", "filter": returns how many failed */ \
     X(FH_EVENT_COMMAND, "command") /* name, arguments as JSON: begin it, see setup.h */            \
     X(FH_EVENT_DRAIN, "drain") /* stop intake; returns how many runs are still being worked on */
 

@@ -5,6 +5,7 @@
 local core = require "flowhost.core"
 
 require "flowhost.cli.setup"
+require "flowhost.direct"
 
 local json, system = core.json, core.system
 
@@ -36,6 +37,7 @@ local function apply(settings)
     require("flowhost.api.problem").is_fleeting = settings.listen == "none" and settings.data == "temp"
     if settings.public_url and settings.public_url ~= "" then
         signal_link.base_url = settings.public_url
+        require("flowhost.api.access").public_url = settings.public_url
     elseif settings.listen and settings.listen ~= "none" then
         signal_link.base_url = "http://" .. settings.listen:gsub("^:", "127.0.0.1:")
     end
@@ -98,6 +100,7 @@ core.on("load", function(files, settings)
     end
     release.texts = {}
     catalog.on_served = api.set_release
+    require("flowhost.engine.access").start(settings.owner_token)
     catalog.activate(compiled)
     catalog.set_overrides(override.read_all())
     return compiled.problems
@@ -123,7 +126,6 @@ core.on("start", function()
     local recovery = require "flowhost.engine.recovery"
     collect_releases()
     require("flowhost.engine.secrets").start()
-    require("flowhost.engine.access").is_open()
     require "flowhost.engine.control"
     local retention = require "flowhost.engine.retention"
     require("flowhost.engine.signal_link").learn()

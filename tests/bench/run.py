@@ -18,6 +18,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import bench_engine  # noqa: E402
+import bench_login  # noqa: E402
 import bench_reload  # noqa: E402
 import bench_rules  # noqa: E402
 from harness import ROOT, Host  # noqa: E402
@@ -195,6 +196,8 @@ def main():
     bench_engine.measure(row)
     reload = bench_reload.measure()
     row(f"hot reload of {bench_reload.FILES:,} files, one saved under load", "200 ms", f"{reload['ms']:.0f} ms", **reload)
+    login = bench_login.measure()
+    row(f"p99 of other requests while {bench_login.RATE}/s log in", "20 ms", f"{login['p99']:.1f} ms", **login)
     measure_expressions(row)
     bench_rules.measure(row, wrk)
     shutil.rmtree(scratch)

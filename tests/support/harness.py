@@ -28,7 +28,7 @@ ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 START_SECONDS = 20
 STOP_SECONDS = 20
 LOG_SHOWN_BYTES = 16384
-LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"listening on (?:127\.0\.0\.1|0\.0\.0\.0):(\d+)")
 
 
 class HarnessError(AssertionError):

@@ -1,27 +1,50 @@
 -- SPDX-License-Identifier: MIT
--- Who a caller is, and what it may: asked before each of the host's own routes is served.
+-- The gate before every route of the host itself: who calls, and may he? (Routes of flows are not asked.)
 --
---   Authorization: Bearer TOKEN · cookie flowhost_session · a caller of this machine while there is no token or user
+--   from within the process                        admin
+--   Authorization: Bearer fh_...                   the token's role, from any Host and Origin
+--   cookie flowhost_session, of the own origin     the role of the user who logged in
+--   no users and no tokens yet, of this machine    admin, unless a page of another origin sends it
 --
--- A route has a role: "none", "viewer", "operator", "admin", or "start" (an operator, or an app).
+-- 401 UNAUTHORIZED: nobody we know, and later and later when an address keeps trying; 403 FORBIDDEN: his role is too
+-- low, which goes into the audit when he would have changed something.
 
-local core = require "flowhost.core"
 local access = require "flowhost.engine.access"
-local audit = require "flowhost.engine.audit"
+local app_rate = require "flowhost.engine.app_rate"
+local core = require "flowhost.core"
+local limit = require "flowhost.engine.access_limit"
 local problem = require "flowhost.api.problem"
+local rows = require "flowhost.engine.rows"
 local token = require "flowhost.engine.token"
 
 local store, system, timer = core.store, core.system, core.timer
 
-local M = {}
+local M = {
+    public_url = nil, -- pages of this origin are ours, too
+    COOKIE = "flowhost_session",
+}
 
-local COOKIE = "flowhost_session"
-local INTERNAL = { name = "admin", role = "admin", is_internal = true }
-local MAX_DELAYED = 200
+local callers = setmetatable({}, { __mode = "k" }) -- request -> { name, role, app, secret }
+local NOBODY = { name = "nobody" }
+local LOCAL = { name = "admin", role = "admin" }
 
-M.COOKIE = COOKIE
+--- Who sent a request that the gate let through: { name, role, kind, app }.
+function M.caller(request)
+    return callers[request] or NOBODY
+end
 
--- other origins ------------------------------------------------------------------------------------
+--- His name for audit entries.
+function M.actor(request)
+    return M.caller(request).name
+end
+
+--- Tags of the runs he starts; nil for none.
+function M.tags(request)
+    local app = M.caller(request).app
+    return app and { app = app } or nil
+end
+
+-- pages of others -----------------------------------------------------------------------------------
 
 --- The name in a Host header, without its port.
 local function is_loopback_name(host)
@@ -30,188 +53,196 @@ local function is_loopback_name(host)
     return name == "localhost" or name == "[::1]" or name:find "^127%.[%d.]*%d$" ~= nil
 end
 
-local function is_foreign_origin(headers)
+local function is_own_origin(headers)
     local host, origin = headers.host and headers.host:lower(), headers.origin and headers.origin:lower()
-    return origin ~= nil and not (host and (origin == "http://" .. host or origin == "https://" .. host))
+    return not origin or (M.public_url and origin == M.public_url:lower():match "^%w+://[^/]+")
+        or (host ~= nil and (origin == "http://" .. host or origin == "https://" .. host))
 end
 
---- While callers of this machine are admin, so would be any web page in a browser on it: one of another origin, or one
---- whose name was made to point here, is refused. true when it was.
-local function refuse_foreign(request, headers, is_host_checked)
+--- Callers of this machine are admin while there is no user, and so would be any web page in a browser on it: one of
+--- another origin, or one whose name was made to point here, is refused. true when it was.
+local function refuse_foreign(request, headers)
     local host = headers.host and headers.host:lower()
-    if is_host_checked and host and not is_loopback_name(host) then
+    if access.is_open() and host and not is_loopback_name(host) then
         problem.send(request, 403, "FOREIGN_HOST",
             "the Host header must name this machine: localhost, 127.0.0.1 or [::1]")
         return true
-    elseif is_foreign_origin(headers) then
+    elseif not is_own_origin(headers) then
         problem.send(request, 403, "FOREIGN_ORIGIN", "a page of another origin may not call the API")
         return true
     end
     return false
 end
 
--- who ----------------------------------------------------------------------------------------------
+-- who -----------------------------------------------------------------------------------------------
 
---- The session's text in a Cookie header.
-function M.session_of(headers)
-    return headers.cookie and ("; " .. headers.cookie):match("; " .. COOKIE .. "=([%w_-]+)")
-end
-
-local callers = setmetatable({}, { __mode = "k" }) -- request -> principal
-
-local function to_principal(row)
-    return { name = row.user or row.name or row.app or row.id, role = row.role, app = row.app, token = row.id }
-end
-
---- A known caller; nil; nil, true when what it showed is not known here.
-local function identify(headers)
-    local bearer = headers.authorization and headers.authorization:match "^[Bb]earer%s+(%S+)%s*$"
-    if bearer then
-        local row = access.find(bearer, "token")
-        return row and to_principal(row), row == nil
+--- The secret of the session, out of the Cookie header.
+local function cookie_of(headers)
+    for name, value in (headers.cookie or ""):gmatch "([^=;%s]+)=([^;%s]*)" do
+        if name == M.COOKIE then
+            return value
+        end
     end
-    local session = M.session_of(headers)
-    local row = session and access.find(session, "session")
-    if row then
-        local principal = to_principal(row)
-        principal.is_session = true
-        return principal
+end
+
+local function named(row, secret)
+    local prefix = row.kind == "token" and "token:" or row.kind == "app" and "app:" or ""
+    return { name = prefix .. row.name, role = row.role, kind = row.kind, app = row.app, user = row.user,
+        secret = secret }
+end
+
+--- The caller; nil and whether a secret was given that is none.
+local function identify(request, headers)
+    if request:is_internal() then
+        return LOCAL
     end
-    return nil, headers.authorization ~= nil
-end
-
---- Name of who made a request, for the audit.
-function M.actor(request)
-    local caller = callers[request]
-    return caller and caller.name or "admin"
-end
-
---- { name, role, app } of who made a request.
-function M.caller(request)
-    return callers[request] or INTERNAL
-end
-
--- refusals -----------------------------------------------------------------------------------------
-
-local failures = { count = 0, since = 0 }
-local delayed = 0
-
---- Failures of the last minute on this shard: the more, the longer the next one waits for its answer.
-local function delay_ms()
-    local now = timer.now_ms()
-    if now - failures.since > 60000 then
-        failures.count, failures.since = 0, now
+    local bearer = (headers.authorization or ""):match "^[Bb][Ee][Aa][Rr][Ee][Rr] +(%S+)%s*$"
+    local row = bearer and access.find(bearer)
+    if row and row.kind ~= "session" then
+        return named(row, bearer)
     end
-    failures.count = failures.count + 1
-    return failures.count <= 5 and 0 or math.min(2000, 50 * 2 ^ (failures.count - 6))
+    local cookie = cookie_of(headers)
+    row = cookie and access.find(cookie)
+    if row and row.kind == "session" then
+        return named(row, cookie)
+    end
+    return nil, bearer ~= nil or cookie ~= nil
 end
 
---- Answers now, or after a while when there were many failures.
-function M.slow_down(answer)
-    local ms = delay_ms()
-    if ms == 0 or delayed >= MAX_DELAYED then
-        return answer()
+--- As the proxy of this machine says, else as the connection does.
+function M.address(request)
+    local address = request:address()
+    local forwarded = request:is_loopback() and request:headers()["x-forwarded-for"]
+    return forwarded and forwarded:match "([%x.:]+)%s*$" or address
+end
+
+-- refusals ------------------------------------------------------------------------------------------
+
+local SLOW_AFTER, HELD_MAX, HOUR_MS = 10, 200, 3600 * 1000
+local failures = limit.new { threshold = SLOW_AFTER, base_ms = 100, max_ms = 3000, forget_ms = HOUR_MS,
+    max_keys = 4096 }
+local held = 0 -- answers that wait
+local CHALLENGE = { "WWW-Authenticate", "Bearer" }
+
+local function send_unauthorized(request)
+    local detail = "who are you? send a token as Authorization: Bearer (flowhost token create makes one), or log in"
+    if access.is_open() then
+        detail = "there is no token yet: make one on the host's machine (flowhost token create)"
     end
-    delayed = delayed + 1
-    timer.start(ms, token.new(function()
-        delayed = delayed - 1
-        answer()
+    problem.send(request, 401, "UNAUTHORIZED", detail, { headers = { CHALLENGE[1], CHALLENGE[2] } })
+end
+
+--- Answers at once, or later when the address has sent many secrets that are none.
+local function refuse_secret(request)
+    local address, now = M.address(request), timer.now_ms()
+    failures:fail(address, now)
+    local wait = failures:wait_ms(address, now)
+    if failures.total % 100 == 1 then
+        system.log("warn", "a token or session that is none", { "address", address, "failures",
+            tostring(failures.total) })
+    end
+    if wait == 0 then
+        return send_unauthorized(request)
+    elseif held >= HELD_MAX then
+        return problem.send(request, 429, "TOO_MANY_ATTEMPTS", "too many tokens that are none",
+            { headers = { "Retry-After", "3" } })
+    end
+    held = held + 1
+    timer.start(wait, token.new(function()
+        held = held - 1
+        send_unauthorized(request)
     end))
 end
 
-function M.send_unauthorized(request, detail)
-    problem.send(request, 401, "UNAUTHORIZED", detail, { headers = { "WWW-Authenticate", "Bearer" } })
+--- Refused changes in the audit, at most ten a second and shard.
+local second, noted = 0, 0
+
+local function note_refusal(caller, method, path, role, done)
+    local now = math.floor(timer.now_ms() / 1000)
+    if method == "GET" or method == "HEAD" then
+        return done()
+    elseif now ~= second then
+        second, noted = now, 0
+    end
+    noted = noted + 1
+    if noted > 10 then
+        return done()
+    end
+    access.record(store.batch(), { actor = caller.name, action = "refused",
+        after = { method = method, path = path:sub(1, 200), role = caller.role, needs = role } }, done)
 end
 
-local function refuse_unknown(request, has_shown)
-    if not has_shown then
-        return M.send_unauthorized(request, "a token is needed: Authorization: Bearer TOKEN")
-    end
-    system.log("warn", "a token that is not known was shown")
-    M.slow_down(function()
-        M.send_unauthorized(request, "the token is not known, or its time is over")
+--- 403, once the audit has it.
+---@param role string?  that would be high enough
+function M.forbid(request, method, path, detail, role)
+    note_refusal(M.caller(request), method, path, role, function()
+        problem.send(request, 403, "FORBIDDEN", detail)
     end)
 end
 
-local function note_refusal(caller, method, path)
-    local batch = store.batch()
-    audit.put(batch, { actor = caller.name, action = "refused", after = { method = method, path = path,
-        role = caller.role } })
-    batch:submit(token.new(function() end))
+-- apps ----------------------------------------------------------------------------------------------
+
+local function is_own_run(app, id)
+    local bytes = id and system.id_bytes(id)
+    local row = bytes and rows.read(bytes)
+    return row and row.tags and row.tags.app == app
 end
 
-local READS = { GET = true, HEAD = true }
-
-local function may(caller, role)
-    if role == "start" then
-        return caller.app ~= nil or (access.ROLES[caller.role] or 0) >= access.ROLES.operator
-    end
-    return (access.ROLES[caller.role] or 0) >= access.ROLES[role]
-end
-
-local function refuse_role(request, caller, role, method, path)
-    if not READS[method] then
-        note_refusal(caller, method, path)
-    end
-    problem.send(request, 403, "FORBIDDEN", ("%s has the role %s; this takes %s"):format(caller.name, caller.role,
-        role == "start" and "operator" or role))
-end
-
--- the gate -----------------------------------------------------------------------------------------
-
-local function find_caller(request, headers)
-    if request:is_internal() then
-        return INTERNAL
-    elseif access.is_open() then
-        if not request:is_loopback() then
-            M.send_unauthorized(request, "there is no token yet: only callers of this machine are served")
-            return nil
+local function take_start(request, app, proceed)
+    app_rate.take(app, function(wait_ms)
+        if wait_ms > 0 then
+            return problem.send(request, 429, "RATE_LIMITED",
+                ("eps limitation is: %.14g (of app %s, with bursts of twice that)"):format(app.eps, app.name),
+                { headers = { "Retry-After", tostring(math.ceil(wait_ms / 1000)) } })
         end
-        return not refuse_foreign(request, headers, true) and INTERNAL or nil
-    end
-    local caller, has_shown = identify(headers)
-    if not caller then
-        refuse_unknown(request, has_shown)
-        return nil
-    elseif caller.is_session and refuse_foreign(request, headers, false) then
-        return nil
-    end
-    return caller
+        proceed()
+    end)
 end
 
---- Whether the request may go to a route with this role; when not, it was answered.
-function M.admits(request, role, method, path)
-    if role == "none" then
-        return true
+--- What a token of an app may do: start runs at its rate, and see what became of them.
+local function gate_app(request, route, captures, method, path, proceed)
+    local caller = M.caller(request)
+    local app = access.apps[caller.app]
+    if not app or app.state ~= "accepted" then
+        return problem.send(request, 403, "APP_NOT_ACCEPTED", ("app %s is %s"):format(caller.app,
+            app and app.state or "not there any more"))
+    elseif route.for_apps == "start" then
+        return take_start(request, app, proceed)
+    elseif route.for_apps == "any" or (route.for_apps == "run" and is_own_run(caller.app, captures.id)) then
+        return proceed()
     end
-    local caller = find_caller(request, request:headers())
-    if not caller then
-        return false
-    elseif not may(caller, role) then
-        refuse_role(request, caller, role, method, path)
-        return false
+    return M.forbid(request, method, path, "the token of an app may start runs and look at those it has started")
+end
+
+-- the gate ------------------------------------------------------------------------------------------
+
+--- Calls proceed, now or later, or answers. `route.role` as in router.lua.
+function M.gate(request, route, captures, method, path, proceed)
+    if route.role == "none" then
+        return proceed()
+    end
+    local headers = request:headers()
+    local caller, is_wrong = identify(request, headers)
+    local is_by_bearer = caller and caller.kind ~= "session"
+    if not is_by_bearer and refuse_foreign(request, headers) then
+        return
+    elseif not caller and access.is_open() and request:is_loopback() then
+        caller = LOCAL
+    elseif route.role == "open" then
+        return proceed()
+    elseif not caller and is_wrong then
+        return refuse_secret(request)
+    elseif not caller then
+        return send_unauthorized(request)
     end
     callers[request] = caller
-    return true
-end
-
---- Whether a caller that is an app may start one more run now; when not, it was answered.
-function M.admits_start(request)
-    local caller = callers[request]
-    if not caller or not caller.app then
-        return true
+    if caller.app then
+        return gate_app(request, route, captures, method, path, proceed)
+    elseif access.RANK[caller.role] < (access.RANK[route.role] or 0) then
+        return M.forbid(request, method, path, ("this needs the role %s, %s has %s"):format(route.role, caller.name,
+            caller.role), route.role)
     end
-    local app = access.app(caller.app)
-    if not app or app.state ~= "accepted" then
-        problem.send(request, 403, "APP_NOT_ACCEPTED", ("app %s is %s"):format(caller.app,
-            app and app.state or "not there any more"))
-        return false
-    elseif not access.take_start(app) then
-        problem.send(request, 429, "RATE_LIMITED", ("eps limitation is: %.14g"):format(app.eps),
-            { headers = { "Retry-After", "1" } })
-        return false
-    end
-    return true
+    return proceed()
 end
 
 return M

@@ -1,284 +1,263 @@
 -- SPDX-License-Identifier: MIT
--- /v1/users, /v1/tokens, /v1/apps: for admins. Passwords and tokens go in or are shown once, never read back.
+-- /v1/users and /v1/tokens, for admins. Passwords and secrets are in no answer but that which makes a token.
 
-local core = require "flowhost.core"
 local access = require "flowhost.engine.access"
-local gate = require "flowhost.api.access"
+local api_access = require "flowhost.api.access"
+local body_module = require "flowhost.api.body"
+local core = require "flowhost.core"
+local login = require "flowhost.engine.login"
 local problem = require "flowhost.api.problem"
 local retention = require "flowhost.flow.retention"
-local token = require "flowhost.engine.token"
 local view = require "flowhost.api.view"
 
-local json = core.json
+local json, store, timer = core.json, core.store, core.timer
+local tables = store.tables
 local null = json.null
 
 local M = {}
 
 local MIN_PASSWORD, MAX_PASSWORD = 8, 1024
-local STATUSES = { DISK_FULL = 507, NO_USER = 404, NO_TOKEN = 404, NO_APP = 404 }
-local TEXTS = { NO_USER = "no such user", NO_TOKEN = "no token of that id", NO_APP = "no such app" }
 
 local function send(request, status, value)
-    request:respond(status, { "Content-Type", "application/json" }, json.encode(value) .. "\n")
+    request:respond(status, { "Content-Type", "application/json", "Cache-Control", "no-store" },
+        json.encode(value) .. "\n")
 end
 
-local function send_list(request, items)
-    send(request, 200, { items = json.array(items), next = null })
-end
+M.send = send
 
-local function refuse(request, code)
-    problem.send(request, STATUSES[code] or 503, code, TEXTS[code] or "the store cannot be written")
-end
-
-local function or_null(value)
-    if value == nil then
-        return null
+--- 409, 503, 507 for what the store said; true when it said something.
+function M.refuse_stored(request, code, what)
+    if code == "CONFLICT" then
+        problem.send(request, 409, "EXISTS", ("%s exists, or was changed meanwhile"):format(what))
+    elseif code then
+        problem.send(request, code == "DISK_FULL" and 507 or 503, code, ("%s could not be stored: %s"):format(what,
+            code))
     end
-    return value
+    return code ~= nil
 end
 
-local function time(unix_s)
-    return unix_s and view.time(unix_s * 1000) or null
+--- What may name a user, a token, an app.
+function M.is_name(value)
+    return type(value) == "string" and #value <= 100 and value:find "^[%w][%w_.@-]*$" ~= nil
 end
 
--- bodies -------------------------------------------------------------------------------------------
+M.NAME = "must be letters, digits and _ . @ -, at most 100"
 
-local function is_name(value)
-    return type(value) == "string" and #value <= 100 and value:find "^[%w_][%w_.@-]*$" ~= nil
-end
-
-local CHECKS = {
-    name = { is_name, "must be 1 to 100 letters, digits and _ . @ -" },
-    role = { function(value) return access.ROLES[value] ~= nil end, "must be viewer, operator or admin" },
-    password = { function(value)
-        return type(value) == "string" and #value >= MIN_PASSWORD and #value <= MAX_PASSWORD
-    end, ("must have %d to %d bytes"):format(MIN_PASSWORD, MAX_PASSWORD) },
-    disabled = { function(value) return type(value) == "boolean" end, "must be true or false" },
-    expires = { function(value) return type(value) == "string" and retention.parse_age(value) ~= nil end,
-        "must be a time such as 30d or 12h" },
-    app = { is_name, "must name an app" },
-    owner = { is_name, "must name a user" },
-    eps = { function(value) return type(value) == "number" and value > 0 and value <= 1e6 end,
-        "must be a number of starts a second, above 0" },
-    state = { function(value) return value == "pending" or value == "accepted" or value == "rejected" end,
-        "must be pending, accepted or rejected" },
-    description = { function(value) return type(value) == "string" and #value <= 1000 end, "must be a text" },
-    members = { function(value)
-        for _, name in ipairs(type(value) == "table" and value or { false }) do
-            if not is_name(name) then
-                return false
-            end
+local function list(kind, show)
+    return function(request)
+        local items = json.array {}
+        for i, row in ipairs(access.list(kind)) do
+            items[i] = show(row)
         end
-        return true
-    end, "must be a list of names of users" },
-}
-
-local function refuse_field(request, name, message)
-    problem.send(request, 422, "FIELD_INVALID", ("/%s %s"):format(name, message),
-        { errors = json.array { { pointer = "/" .. name, message = message } } })
+        send(request, 200, { items = items, next = null })
+    end
 end
 
---- The fields of a body; nil after a problem was sent.
----@param allowed table<string, "needed"|true>
-local function read(request, body, allowed)
-    local o, reason = json.decode(body)
-    if o == nil then
-        return problem.send(request, 400, "BODY_NOT_JSON", "the body is not JSON: " .. reason)
-    elseif type(o) ~= "table" or json.is_array(o) then
-        return problem.send(request, 400, "BODY_NOT_OBJECT", "the body must be a JSON object")
-    end
-    for name, value in pairs(o) do
-        if not allowed[name] then
-            return refuse_field(request, name, "is not known here")
-        elseif not CHECKS[name][1](value) then
-            return refuse_field(request, name, CHECKS[name][2])
-        end
-    end
-    for name, how in pairs(allowed) do
-        if how == "needed" and o[name] == nil then
-            return refuse_field(request, name, "is needed")
-        end
-    end
-    return o
+-- users -------------------------------------------------------------------------------------------
+
+local function user_view(row)
+    return { name = row.name, role = row.role, disabled = row.disabled or false, created_at = view.time(row.created) }
 end
 
--- users --------------------------------------------------------------------------------------------
+M.list_users = list("users", user_view)
 
-local function show_user(row)
-    return { name = row.name, role = row.role, disabled = row.disabled, created_at = time(row.created_at) }
+--- What is wrong with role, password, disabled: pointer, message.
+local function check_user(o)
+    if o.role ~= nil and not access.RANK[o.role] then
+        return "/role", "must be viewer, operator or admin"
+    elseif o.password ~= nil and (type(o.password) ~= "string" or #o.password < MIN_PASSWORD
+        or #o.password > MAX_PASSWORD) then
+        return "/password", ("must have %d to %d bytes"):format(MIN_PASSWORD, MAX_PASSWORD)
+    elseif o.disabled ~= nil and type(o.disabled) ~= "boolean" then
+        return "/disabled", "must be true or false"
+    end
 end
 
-function M.list_users(request)
-    local items = {}
-    for i, row in ipairs(access.users()) do
-        items[i] = show_user(row)
-    end
-    send_list(request, items)
-end
-
---- Hashes the password, off this thread, then writes the user.
-local function put_user(request, o, status)
-    local function write(hash)
-        o.password = hash
-        access.put_user(o, function(row, code)
-            if not row then
-                return refuse(request, code)
-            end
-            send(request, status, show_user(row))
-        end)
-    end
+--- proceed(hash) with the hash of o.password; nil when there is none.
+local function hash(request, o, proceed)
     if not o.password then
-        return write(nil)
+        return proceed(nil)
     end
-    local waiting = token.new(function(code, hash)
-        if code then
-            return problem.send(request, 503, code, "the password could not be hashed")
+    login.hash(o.password, function(text, code)
+        if not text then
+            return problem.send(request, 503, code == "TOO_LARGE" and "BUSY" or code,
+                "too many passwords are being worked on; come again", { headers = { "Retry-After", "1" } })
         end
-        write(hash)
+        proceed(text)
     end)
-    local ok, code, detail = core.access.hash(o.password, waiting)
-    if not ok then
-        token.drop(waiting)
-        problem.send(request, 503, code, detail)
-    end
 end
 
-function M.create_user(request, _, _, _, body)
-    local o = read(request, body, { name = "needed", password = "needed", role = "needed" })
+local ADD_USER = body_module.set_of("name", "password", "role")
+
+function M.add_user(request, _, _, _, body)
+    local o = body_module.read(request, body, ADD_USER)
     if not o then
         return
-    elseif access.user(o.name) then
-        return problem.send(request, 409, "EXISTS", ("user %s exists"):format(o.name))
+    elseif not M.is_name(o.name) then
+        return body_module.refuse(request, "/name", M.NAME)
+    elseif not o.password or not o.role then
+        return body_module.refuse(request, "", "name, password and role are needed")
     end
-    o.actor, o.action = gate.actor(request), "create user"
-    put_user(request, o, 201)
+    local pointer, message = check_user(o)
+    if pointer then
+        return body_module.refuse(request, pointer, message)
+    end
+    hash(request, o, function(text)
+        local row = { name = o.name, role = o.role, hash = text, created = timer.now_ms() }
+        local batch = store.batch()
+        batch:expect_absent(tables.users, o.name)
+        access.put(batch, tables.users, o.name, row)
+        access.change(batch, { actor = api_access.actor(request), action = "create user", after = user_view(row) },
+            function(code)
+                if not M.refuse_stored(request, code, "user " .. o.name) then
+                    send(request, 201, user_view(row))
+                end
+            end)
+    end)
 end
+
+--- The row and its bytes, or nil after 404.
+local function find_user(request, name)
+    local row, raw = access.user(name)
+    if not row then
+        problem.send(request, 404, "NO_USER", ("no user '%s'"):format(name))
+    end
+    return row, raw
+end
+
+--- Sessions say a role and that a password was right: a change ends them.
+local function end_sessions(batch, name)
+    access.delete_tokens(batch, function(row)
+        return row.kind == "session" and row.user == name
+    end)
+end
+
+local CHANGE_USER = body_module.set_of("password", "role", "disabled")
 
 function M.change_user(request, captures, _, _, body)
-    local o = read(request, body, { password = true, role = true, disabled = true })
-    if not o then
+    local o = body_module.read(request, body, CHANGE_USER)
+    local name = captures.name
+    if not o or not find_user(request, name) then
         return
-    elseif not access.user(captures.name) then
-        return refuse(request, "NO_USER")
     end
-    o.name, o.actor, o.action = captures.name, gate.actor(request), "change user"
-    put_user(request, o, 200)
-end
-
-local function send_removed(request)
-    return function(row, code)
+    local pointer, message = check_user(o)
+    if pointer then
+        return body_module.refuse(request, pointer, message)
+    end
+    hash(request, o, function(text)
+        local row, raw = find_user(request, name)
         if not row then
-            return refuse(request, code)
+            return
         end
-        request:respond(204, {}, "")
-    end
+        local before = user_view(row)
+        row.role, row.hash = o.role or row.role, text or row.hash
+        if o.disabled ~= nil then
+            row.disabled = o.disabled
+        end
+        local batch = store.batch()
+        batch:expect_value(tables.users, name, raw)
+        access.put(batch, tables.users, name, row)
+        end_sessions(batch, name)
+        access.change(batch, { actor = api_access.actor(request), action = text and "change password" or "change user",
+            before = before, after = user_view(row) }, function(code)
+            if not M.refuse_stored(request, code, "user " .. name) then
+                send(request, 200, user_view(row))
+            end
+        end)
+    end)
 end
 
 function M.remove_user(request, captures)
-    access.remove_user(captures.name, gate.actor(request), send_removed(request))
-end
-
--- tokens -------------------------------------------------------------------------------------------
-
-local function show_token(row)
-    return { id = row.id, name = or_null(row.name), role = row.role, app = or_null(row.app),
-        created_at = time(row.created_at), expires_at = time(row.expires_at) }
-end
-
-function M.list_tokens(request)
-    local items = {}
-    for i, found in ipairs(access.tokens()) do
-        items[i] = show_token(found.row)
+    local name = captures.name
+    local row, raw = find_user(request, name)
+    if not row then
+        return
     end
-    send_list(request, items)
+    local batch = store.batch()
+    batch:expect_value(tables.users, name, raw)
+    batch:del(tables.users, name)
+    end_sessions(batch, name)
+    access.change(batch, { actor = api_access.actor(request), action = "remove user", before = user_view(row) },
+        function(code)
+            if not M.refuse_stored(request, code, "user " .. name) then
+                request:respond(204, {}, "")
+            end
+        end)
 end
 
-local function create_token(request, o)
-    access.create_token(o, function(text, row)
-        if not text then
-            return refuse(request, row)
-        end
-        local shown = show_token(row)
-        shown.token = text
-        send(request, 201, shown)
-    end)
+-- tokens ------------------------------------------------------------------------------------------
+
+local function token_view(row)
+    return {
+        id = row.id, name = row.name, role = row.role, app = row.app or null, created_at = view.time(row.created),
+        expires_at = row.expires and view.time(row.expires) or null,
+        last_used_at = row.last_used and view.time(row.last_used) or null,
+    }
 end
 
-function M.create_token(request, _, _, _, body)
-    local o = read(request, body, { role = "needed", name = true, expires = true })
-    if o then
-        create_token(request, { role = o.role, name = o.name, actor = gate.actor(request),
-            expires_s = o.expires and retention.parse_age(o.expires) })
+M.token_view = token_view
+M.list_tokens = list("tokens", token_view)
+
+local ADD_TOKEN = body_module.set_of("name", "role", "expires")
+
+--- `expires`: seconds, or text such as 30d; nil: never. false after 422.
+function M.set_expiry(request, row, expires)
+    if expires == nil then
+        return true
+    end
+    local seconds = type(expires) == "number" and expires or type(expires) == "string" and retention.parse_age(expires)
+    if not seconds or seconds <= 0 or seconds > 1e10 then
+        body_module.refuse(request, "/expires", "must be a number of seconds or such as 30d, 12h")
+        return false
+    end
+    row.expires = timer.now_ms() + seconds * 1000
+    return true
+end
+
+--- Stores a token with what is in the batch, then shows it once.
+function M.create_token(request, batch, row)
+    local _, secret = access.add_token(batch, row)
+    access.change(batch, { actor = api_access.actor(request), action = "create token", after = token_view(row) },
+        function(code)
+            if not M.refuse_stored(request, code, "the token") then
+                local shown = token_view(row)
+                shown.token = secret
+                send(request, 201, shown)
+            end
+        end)
+end
+
+function M.add_token(request, _, _, _, body)
+    local o = body_module.read(request, body, ADD_TOKEN)
+    if not o then
+        return
+    elseif not access.RANK[o.role] then
+        return body_module.refuse(request, "/role", "must be viewer, operator or admin")
+    elseif o.name ~= nil and not M.is_name(o.name) then
+        return body_module.refuse(request, "/name", M.NAME)
+    end
+    local row = { kind = "token", name = o.name or o.role, role = o.role }
+    if M.set_expiry(request, row, o.expires) then
+        M.create_token(request, store.batch(), row)
     end
 end
 
 function M.remove_token(request, captures)
-    access.remove_token(captures.id, gate.actor(request), send_removed(request))
-end
-
--- apps ---------------------------------------------------------------------------------------------
-
-local function show_app(row)
-    return { name = row.name, owner = or_null(row.owner), eps = row.eps, state = row.state,
-        members = json.array(row.members or {}), description = or_null(row.description),
-        created_at = time(row.created_at) }
-end
-
-function M.list_apps(request)
-    local items = {}
-    for i, row in ipairs(access.apps()) do
-        items[i] = show_app(row)
+    local batch, found = store.batch(), nil
+    access.delete_tokens(batch, function(row)
+        local fits = row.kind ~= "session" and row.id == captures.id
+        found = fits and row or found
+        return fits
+    end)
+    if not found then
+        return problem.send(request, 404, "NO_TOKEN", ("no token '%s'"):format(captures.id))
     end
-    send_list(request, items)
-end
-
-local function send_app(request, status)
-    return function(row, code)
-        if not row then
-            return refuse(request, code)
-        end
-        send(request, status, show_app(row))
-    end
-end
-
-function M.create_app(request, _, _, _, body)
-    local o = read(request, body, { name = "needed", owner = true, eps = true, description = true, members = true })
-    if not o then
-        return
-    elseif access.app(o.name) then
-        return problem.send(request, 409, "EXISTS", ("app %s exists"):format(o.name))
-    end
-    access.put_app({ name = o.name, owner = o.owner, eps = o.eps or 100, state = "pending", members = o.members,
-        description = o.description, created_at = access.now() }, "create app", gate.actor(request),
-        send_app(request, 201))
-end
-
-function M.change_app(request, captures, _, _, body)
-    local o = read(request, body, { owner = true, eps = true, state = true, description = true, members = true })
-    local row = o and access.app(captures.name)
-    if not row then
-        return o and refuse(request, "NO_APP")
-    end
-    for name, value in pairs(o) do
-        row[name] = value
-    end
-    access.put_app(row, "change app", gate.actor(request), send_app(request, 200))
-end
-
-function M.remove_app(request, captures)
-    access.remove_app(captures.name, gate.actor(request), send_removed(request))
-end
-
---- A token with which the app starts runs.
-function M.create_app_token(request, captures, _, _, body)
-    local o = read(request, body == "" and "{}" or body, { name = true, expires = true })
-    if not o then
-        return
-    elseif not access.app(captures.name) then
-        return refuse(request, "NO_APP")
-    end
-    create_token(request, { role = "app", app = captures.name, name = o.name or captures.name,
-        actor = gate.actor(request), expires_s = o.expires and retention.parse_age(o.expires) })
+    access.change(batch, { actor = api_access.actor(request), action = "remove token", before = token_view(found) },
+        function(code)
+            if not M.refuse_stored(request, code, "the token") then
+                request:respond(204, {}, "")
+            end
+        end)
 end
 
 return M

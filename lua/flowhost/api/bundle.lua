@@ -8,6 +8,7 @@
 -- to. What is not UTF-8 is { base64 = text }. A run that has not ended would go on at two places: it is imported as
 -- suspended, and its former state is in its error.
 
+local access = require "flowhost.api.access"
 local audit = require "flowhost.engine.audit"
 local collect = require "flowhost.engine.collect"
 local core = require "flowhost.core"
@@ -263,7 +264,7 @@ local function settle(run)
     run.row_text = assert(json.encode(row, DEEP))
 end
 
-local function batch_of(run)
+local function batch_of(run, actor)
     local batch, fields = store.batch(), run.fields
     batch:set_intake()
     batch:expect_absent(tables.runs, run.bytes)
@@ -278,7 +279,7 @@ local function batch_of(run)
         batch:put(tables.journal, journal.key(run.bytes, i - 1), text)
     end
     local entry = { id = run.id, flow = fields.flow }
-    audit.add(entry, { actor = "admin", action = "import", after = { status = fields.status } })
+    audit.add(entry, { actor = actor, action = "import", after = { status = fields.status } })
     for _, write in ipairs(entry.also) do
         batch[write[1]](batch, unpack(write, 2))
     end
@@ -306,7 +307,7 @@ function M.import(request, _, _, _, body)
     end
     system.fault "api.import"
     collect.when_idle(run.release.hash, function()
-        local ok, code = batch_of(run):submit(token.new(done))
+        local ok, code = batch_of(run, access.actor(request)):submit(token.new(done))
         if not ok then
             done(code)
         end

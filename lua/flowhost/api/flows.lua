@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- /v1/flows: what is served, and what could not be; versions of a flow and which of them new runs take.
 
-local core = require "flowhost.core"
 local access = require "flowhost.api.access"
+local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
 local naming = require "flowhost.flow.naming"

@@ -3,6 +3,7 @@
 
 local access = require "flowhost.api.access"
 local accounts = require "flowhost.api.accounts"
+local apps = require "flowhost.api.apps"
 local bundle = require "flowhost.api.bundle"
 local core = require "flowhost.core"
 local diff = require "flowhost.api.diff"
@@ -29,7 +30,10 @@ local M = {}
 
 local flow_routes
 
-router.guard = access.admits
+--- Serves a request; what a handler raises is raised.
+function M.serve(request, method, path, body)
+    router.dispatch(flow_routes, access.gate, request, method, path, body)
+end
 
 local function healthz(request)
     request:respond(200, { "Content-Type", "text/plain" }, "ok\n")
@@ -46,24 +50,27 @@ local function readyz(request)
     request:respond(200, { "Content-Type", "text/plain" }, "ready\n")
 end
 
-router.add("GET", "/healthz", healthz, { role = "none" })
-router.add("GET", "/readyz", readyz, { role = "none" })
+local ANYBODY, ADMIN = { role = "none" }, { role = "admin" }
+local OWN_RUNS, STARTS = { for_apps = "run" }, { for_apps = "start" }
+
+router.add("GET", "/healthz", healthz, ANYBODY)
+router.add("GET", "/readyz", readyz, ANYBODY)
 router.add("GET", "/v1/openapi.json", openapi.get)
 router.add("GET", "/v1/flows", flows.list)
-router.add("POST", "/v1/flows/{name+}/runs", start.handle_api, { role = "start" })
+router.add("POST", "/v1/flows/{name+}/runs", start.handle_api, STARTS)
 router.add("GET", "/v1/flows/{name+}/versions", flows.versions)
 router.add("POST", "/v1/flows/{name+}/disable", flows.disable)
 router.add("POST", "/v1/flows/{name+}/enable", flows.enable)
 router.add("POST", "/v1/flows/{name+}/activate", flows.activate)
 router.add("GET", "/v1/flows/{name+}", flows.get)
 router.add("GET", "/v1/runs", runs.list)
-router.add("GET", "/v1/runs/{id}", runs.get)
-router.add("GET", "/v1/runs/{id}/steps", runs.steps)
+router.add("GET", "/v1/runs/{id}", runs.get, OWN_RUNS)
+router.add("GET", "/v1/runs/{id}/steps", runs.steps, OWN_RUNS)
 router.add("GET", "/v1/runs/{id}/journal", runs.journal)
-router.add("GET", "/v1/runs/{id}/events", events.get)
+router.add("GET", "/v1/runs/{id}/events", events.get, OWN_RUNS)
 router.add("GET", "/v1/runs/{id}/why", why.get)
 router.add("GET", "/v1/runs/{id}/replay", rehearse.replay)
-router.add("POST", "/v1/runs/{id}/signal/{name}", run_actions.signal)
+router.add("POST", "/v1/runs/{id}/signal/{name}", run_actions.signal, OWN_RUNS)
 router.add("GET", "/v1/runs/{id}/snapshot", run_actions.snapshot)
 router.add("PUT", "/v1/runs/{id}/snapshot", run_actions.edit)
 router.add("POST", "/v1/runs/{id}/recover", run_actions.recover)
@@ -79,25 +86,25 @@ router.add("GET", "/v1/secrets", secrets.list, { role = "admin" })
 router.add("PUT", "/v1/secrets/{name}", secrets.put, { role = "admin" })
 router.add("DELETE", "/v1/secrets/{name}", secrets.remove, { role = "admin" })
 router.add("GET", "/v1/audit", run_actions.audit)
-router.add("GET", "/v1/signals/{token}", links.show, { role = "none" })
-router.add("POST", "/v1/signals/{token}", links.use, { role = "none" })
-router.add("POST", "/v1/session", session.create, { role = "none" })
-router.add("DELETE", "/v1/session", session.remove, { role = "none" })
-router.add("GET", "/v1/me", session.me)
+router.add("GET", "/v1/signals/{token}", links.show, ANYBODY)
+router.add("POST", "/v1/signals/{token}", links.use, ANYBODY)
 
-local ADMIN = { role = "admin" }
+router.add("POST", "/v1/session", session.login, { role = "open" })
+router.add("DELETE", "/v1/session", session.logout, { role = "viewer" })
+router.add("GET", "/v1/me", session.me, { for_apps = "any" })
 router.add("GET", "/v1/users", accounts.list_users, ADMIN)
-router.add("POST", "/v1/users", accounts.create_user, ADMIN)
+router.add("POST", "/v1/users", accounts.add_user, ADMIN)
 router.add("PATCH", "/v1/users/{name}", accounts.change_user, ADMIN)
 router.add("DELETE", "/v1/users/{name}", accounts.remove_user, ADMIN)
 router.add("GET", "/v1/tokens", accounts.list_tokens, ADMIN)
-router.add("POST", "/v1/tokens", accounts.create_token, ADMIN)
+router.add("POST", "/v1/tokens", accounts.add_token, ADMIN)
 router.add("DELETE", "/v1/tokens/{id}", accounts.remove_token, ADMIN)
-router.add("GET", "/v1/apps", accounts.list_apps, ADMIN)
-router.add("POST", "/v1/apps", accounts.create_app, ADMIN)
-router.add("PATCH", "/v1/apps/{name}", accounts.change_app, ADMIN)
-router.add("DELETE", "/v1/apps/{name}", accounts.remove_app, ADMIN)
-router.add("POST", "/v1/apps/{name}/tokens", accounts.create_app_token, ADMIN)
+router.add("GET", "/v1/apps", apps.list)
+router.add("POST", "/v1/apps", apps.add)
+router.add("GET", "/v1/apps/{name}", apps.get)
+router.add("PATCH", "/v1/apps/{name}", apps.change)
+router.add("DELETE", "/v1/apps/{name}", apps.remove)
+router.add("POST", "/v1/apps/{name}/tokens", apps.add_token)
 
 router.add("GET", "/v1/documents/{kind}", documents.list)
 router.add("POST", "/v1/documents/{kind}", documents.publish)
@@ -120,7 +127,7 @@ function M.drain()
 end
 
 core.on("http", function(request, method, path, body)
-    local ok, raised = xpcall(router.dispatch, debug.traceback, flow_routes, request, method, path, body)
+    local ok, raised = xpcall(M.serve, debug.traceback, request, method, path, body)
     if not ok then
         pcall(problem.send, request, 500, "INTERNAL", "an error of the host itself, its log says more")
         error(raised, 0)

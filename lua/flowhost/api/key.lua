@@ -83,7 +83,7 @@ local function start(o)
     local run
     run = run_module.start {
         flow = o.flow, input = o.input, trace_id = o.trace_id, idempotency = { key = o.key, hash = o.hash },
-        is_queued = o.is_queued,
+        is_queued = o.is_queued, tags = o.caller.tags,
         waiter = function(ended, answer)
             if ended.was_refused then
                 decide(o.key)

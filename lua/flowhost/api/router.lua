@@ -5,15 +5,14 @@
 --
 --   handler(request, captures, method, path, body)
 --
--- Each of the host's own routes has a role that its caller needs: "viewer" for what is read, "operator" for what is
--- changed, unless it says otherwise (access.lua).
+-- A route of the host itself says which role its callers need: "viewer", "operator", "admin"; "none" asks for no proof;
+-- "open" for none but refuses pages of other origins (the login). What says nothing takes viewers to read, operators to
+-- change.
 
 local loader = require "flowhost.flow.loader"
 local problem = require "flowhost.api.problem"
 
-local M = {
-    guard = nil, -- fn(request, role, method, path): whether a caller may go on; else it has answered
-}
+local M = {}
 
 local PARAMETER = "{([%w_]+)(%+?)}"
 
@@ -48,14 +47,17 @@ local function methods_at(routes, pattern)
     return entry.methods
 end
 
-function M.add_to(routes, method, path, handler, role)
+---@param o { role: string?, for_apps: string? }?
+function M.add_to(routes, method, path, handler, o)
+    local route = { handler = handler, role = o and o.role, for_apps = o and o.for_apps }
     if path:find(PARAMETER) then
         local pattern, names = compile(path)
-        methods_at(routes, pattern)[method] = { handler = handler, names = names, role = role }
+        route.names = names
+        methods_at(routes, pattern)[method] = route
         return
     end
     routes.exact[path] = routes.exact[path] or {}
-    routes.exact[path][method] = { handler = handler, role = role }
+    routes.exact[path][method] = route
 end
 
 local function route_of(methods, method)
@@ -98,11 +100,11 @@ end
 local own, added = M.new_table(), {}
 
 --- Adds a route of the host itself.
----@param o { role: "none"|"viewer"|"operator"|"admin"|"start" }?
+---@param o { role: string?, for_apps: string? }?  for_apps: a token of an app may use it; "run": for its own runs
 function M.add(method, path, handler, o)
     local role = o and o.role or (method == "GET" and "viewer" or "operator")
     added[#added + 1] = { method = method, path = path, role = role }
-    M.add_to(own, method, path, handler, role)
+    M.add_to(own, method, path, handler, { role = role, for_apps = o and o.for_apps })
 end
 
 --- The host's own routes: { method, path as it was added, role }, in the order in which they were added.
@@ -125,29 +127,36 @@ local function allow_of(tried)
     return table.concat(list, ", ")
 end
 
+local function send_no_route(request, found, method, path)
+    if #found == 0 then
+        return problem.send(request, 404, "NO_ROUTE", ("no route %s"):format(path))
+    end
+    local allow = allow_of(found)
+    problem.send(request, 405, "METHOD_NOT_ALLOWED", ("%s does not take %s, but %s"):format(path, method, allow),
+        { headers = { "Allow", allow } })
+end
+
+local UNKNOWN = { role = "viewer" }
+
 --- Hands the request to its handler, or answers 404 or 405. Paths of the host's own are never asked of flows, whatever
---- their patterns.
+--- their patterns; before they are told anything, gate(request, route, captures, method, path, proceed) calls proceed,
+--- now or later, or answers.
 ---@param flow_routes table?  routes of the active release
-function M.dispatch(flow_routes, request, method, path, body)
+function M.dispatch(flow_routes, gate, request, method, path, body)
     -- an exact route of a flow is never a reserved path, that was checked when it was loaded
     local is_flow = flow_routes and (flow_routes.exact[path] or not loader.find_reserved(path))
-    local routes = is_flow and flow_routes or own
-    local route, found = match(routes, method, path)
-    if not route and routes == own and path:find "^/v1" and not M.guard(request, "viewer", method, path) then
-        return
+    local route, found = match(is_flow and flow_routes or own, method, path)
+    local captures = route and name_captures(route.names, found)
+    local function proceed()
+        if not route then
+            return send_no_route(request, found, method, path)
+        end
+        return route.handler(request, captures, method, path, body)
     end
-    if not route and #found == 0 then
-        return problem.send(request, 404, "NO_ROUTE", ("no route %s"):format(path))
-    elseif not route then
-        local allow = allow_of(found)
-        local detail = ("%s does not take %s, but %s"):format(path, method, allow)
-        return problem.send(request, 405, "METHOD_NOT_ALLOWED", detail,
-            { headers = { "Allow", allow } })
+    if is_flow then
+        return proceed()
     end
-    if route.role and not M.guard(request, route.role, method, path) then
-        return
-    end
-    return route.handler(request, name_captures(route.names, found), method, path, body)
+    return gate(request, route or UNKNOWN, captures, method, path, proceed)
 end
 
 return M

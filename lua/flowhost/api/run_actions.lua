@@ -2,9 +2,10 @@
 -- What is done to runs over the API: signal, recover, cancel, fork; recover and cancel of all that a filter finds; the
 -- audit. Each goes to the shard that owns the run (engine/control.lua).
 
-local core = require "flowhost.core"
 local access = require "flowhost.api.access"
+local core = require "flowhost.core"
 local audit = require "flowhost.engine.audit"
+local body_module = require "flowhost.api.body"
 local bulk = require "flowhost.engine.bulk"
 local filter = require "flowhost.api.filter"
 local journal = require "flowhost.engine.journal"
@@ -22,51 +23,15 @@ local json, system = core.json, core.system
 
 local M = {}
 
-local function set_of(...)
-    local set = {}
-    for _, name in ipairs { ... } do
-        set[name] = true
-    end
-    return set
-end
-
-local RECOVER_FIELDS = set_of("value", "input", "data", "steps", "from", "release", "dry_run", "reason", "layer",
-    "names", "rule")
-local EDIT_FIELDS = set_of("data", "layer", "names", "rule", "reason")
-local FORK_FIELDS = set_of("from", "input", "steps", "data", "allow_effects", "reason")
-local CANCEL_FIELDS = set_of("reason")
-local BULK_FIELDS = { recover = set_of("filter", "release", "from", "value", "data", "reason"),
-    cancel = set_of("filter", "reason") }
+local RECOVER_FIELDS = body_module.set_of("value", "input", "data", "steps", "from", "release", "dry_run", "reason",
+    "layer", "names", "rule")
+local EDIT_FIELDS = body_module.set_of("data", "layer", "names", "rule", "reason")
+local FORK_FIELDS = body_module.set_of("from", "input", "steps", "data", "allow_effects", "reason")
+local CANCEL_FIELDS = body_module.set_of("reason")
+local BULK_FIELDS = { recover = body_module.set_of("filter", "release", "from", "value", "data", "reason"),
+    cancel = body_module.set_of("filter", "reason") }
 local MAX_SIGNAL_NAME, MAX_KEY = 100, 255
 local AUDIT_CURSOR = 32 -- hexadecimal digits
-
--- Where null is a value as any other; elsewhere it is the same as nothing.
-local MAY_BE_NULL = set_of("value", "input")
-
---- The body: absent or an object with these fields only. nil after a problem was sent.
-local function read_options(request, body, allowed)
-    if body == "" then
-        return {}
-    end
-    local value, reason = json.decode(body)
-    if value == nil then
-        problem.send(request, 400, "BODY_NOT_JSON", "the body is not JSON: " .. reason)
-        return nil
-    elseif type(value) ~= "table" or json.is_array(value) then
-        problem.send(request, 400, "BODY_NOT_OBJECT", "the body must be a JSON object")
-        return nil
-    end
-    for name in pairs(value) do
-        if not allowed[name] then
-            problem.send(request, 422, "UNKNOWN_FIELD", ("field '%s' is not known here"):format(name),
-                { errors = json.array { { pointer = "/" .. name, message = "unknown field" } } })
-            return nil
-        elseif value[name] == json.null and not MAY_BE_NULL[name] then
-            value[name] = nil
-        end
-    end
-    return value
-end
 
 local function send_refusal(request, id, result)
     problem.send(request, result.status, result.code, result.detail, { run = id, errors = result.errors })
@@ -103,7 +68,7 @@ end
 
 function M.recover(request, captures, _, _, body)
     local bytes = check_id(request, captures.id)
-    local edits = bytes and read_options(request, body, RECOVER_FIELDS)
+    local edits = bytes and body_module.read(request, body, RECOVER_FIELDS)
     if edits then
         relay(request, bytes, "recover", { edits = edits }, edits.dry_run and function(result)
             runs.send(request, 200, result.report)
@@ -114,7 +79,7 @@ end
 --- PUT /v1/runs/{id}/snapshot
 function M.edit(request, captures, _, _, body)
     local bytes = check_id(request, captures.id)
-    local edits = bytes and read_options(request, body, EDIT_FIELDS)
+    local edits = bytes and body_module.read(request, body, EDIT_FIELDS)
     if edits then
         relay(request, bytes, "edit", { edits = edits }, function()
             M.snapshot(request, captures)
@@ -163,7 +128,7 @@ end
 
 function M.cancel(request, captures, _, _, body)
     local bytes = check_id(request, captures.id)
-    local options = bytes and read_options(request, body, CANCEL_FIELDS)
+    local options = bytes and body_module.read(request, body, CANCEL_FIELDS)
     local reason = options and reason_of(request, options)
     if reason then
         relay(request, bytes, "cancel", { reason = reason })
@@ -172,7 +137,7 @@ end
 
 function M.fork(request, captures, _, _, body)
     local bytes = check_id(request, captures.id)
-    local edits = bytes and read_options(request, body, FORK_FIELDS)
+    local edits = bytes and body_module.read(request, body, FORK_FIELDS)
     if edits then
         relay(request, bytes, "fork", { edits = edits }, function(result)
             local row = rows.read(system.id_bytes(result.run))
@@ -212,7 +177,7 @@ end
 
 local function bulk_of(verb)
     return function(request, _, _, _, body)
-        local options = read_options(request, body, BULK_FIELDS[verb])
+        local options = body_module.read(request, body, BULK_FIELDS[verb])
         local reason = options and reason_of(request, options)
         if not reason then
             return
@@ -224,7 +189,7 @@ local function bulk_of(verb)
             wanted.status = wanted.status or "suspended"
         end
         local edits = { release = options.release, from = options.from, value = options.value, data = options.data,
-            reason = options.reason }
+            reason = options.reason, actor = access.actor(request) }
         local run
         run = run_module.start {
             flow = bulk.flow, input = { verb = verb, filter = wanted, edits = edits, reason = reason,

@@ -1,89 +1,73 @@
 -- SPDX-License-Identifier: MIT
--- POST /v1/session: a user logs in and gets a cookie. DELETE: logs out. GET /v1/me: who the caller is.
+-- /v1/session, /v1/me: logging in with name and password for a cookie, logging out, who one is.
 
-local core = require "flowhost.core"
 local access = require "flowhost.engine.access"
-local gate = require "flowhost.api.access"
+local api_access = require "flowhost.api.access"
+local core = require "flowhost.core"
 local problem = require "flowhost.api.problem"
-local signal_link = require "flowhost.engine.signal_link"
-local token = require "flowhost.engine.token"
+local remote = require "flowhost.engine.remote"
 
-local json, system = core.json, core.system
+require "flowhost.engine.login"
+
+local json = core.json
 
 local M = {}
 
-local JSON = "application/json"
---- Checked when there is no such user: a wrong name takes as long as a wrong password.
-local NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+local MAX_NAME, MAX_PASSWORD = 200, 1024
 
-local function cookie(value, max_age_s)
-    local base = signal_link.base_url or ""
-    local secure = base:find "^https:" and "; Secure" or ""
-    return ("%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d%s"):format(gate.COOKIE, value, max_age_s, secure)
+--- Only over TLS if that is how it came.
+local function cookie(request, value, seconds)
+    local is_tls = (api_access.public_url or ""):find "^https:" ~= nil
+        or request:headers()["x-forwarded-proto"] == "https"
+    return ("%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d%s"):format(api_access.COOKIE, value, seconds,
+        is_tls and "; Secure" or "")
 end
 
-local function read(request, body)
+local function send(request, status, value, set_cookie)
+    request:respond(status, { "Content-Type", "application/json", "Cache-Control", "no-store", "Set-Cookie",
+        set_cookie or "" }, json.encode(value) .. "\n")
+end
+
+local function is_text(value, max)
+    return type(value) == "string" and value ~= "" and #value <= max
+end
+
+--- POST /v1/session { name, password }: the cookie holds for seven days.
+function M.login(request, _, _, _, body)
     local o = json.decode(body)
-    if type(o) ~= "table" or type(o.name) ~= "string" or type(o.password) ~= "string" then
-        problem.send(request, 400, "BODY_INVALID", "the body must be { \"name\": ..., \"password\": ... }")
-        return nil
+    if type(o) ~= "table" or not is_text(o.name, MAX_NAME) or not is_text(o.password, MAX_PASSWORD) then
+        return problem.send(request, 400, "BODY_INVALID", "the body must be { \"name\": ..., \"password\": ... }")
     end
-    return o
-end
-
-local function refuse(request, name)
-    system.log("warn", "a login failed", { "user", name })
-    gate.slow_down(function()
-        gate.send_unauthorized(request, "name or password is wrong")
+    local arguments = { name = o.name, password = o.password, address = api_access.address(request) }
+    remote.call(0, "login", arguments, function(result)
+        if result.status then
+            local headers = result.status == 401 and { "WWW-Authenticate", "Bearer" }
+                or result.retry_s and { "Retry-After", tostring(result.retry_s) } or nil
+            return problem.send(request, result.status, result.code, result.detail, { headers = headers })
+        end
+        send(request, 200, { name = result.name, role = result.role },
+            cookie(request, result.secret, access.SESSION_MS / 1000))
     end)
 end
 
-local function begin_session(request, user)
-    access.create_session(user, function(text, row)
-        if not text then
-            return problem.send(request, 503, row, "the session could not be stored")
-        end
-        request:respond(200, { "Content-Type", JSON, "Set-Cookie", cookie(text, access.SESSION_S) },
-            json.encode { name = user.name, role = user.role } .. "\n")
-    end)
-end
-
-function M.create(request, _, _, _, body)
-    local o = read(request, body)
-    if not o then
-        return
+--- DELETE /v1/session: it holds nowhere any more.
+function M.logout(request)
+    local caller = api_access.caller(request)
+    if caller.kind ~= "session" then
+        return problem.send(request, 409, "NO_SESSION", "this request has no session")
     end
-    local user = access.user(o.name)
-    local waiting = token.new(function(code, result)
-        if code or result ~= "true" or not user or user.disabled then
-            return refuse(request, o.name)
+    access.end_session(caller.secret, caller.name, function(code)
+        if code then
+            return problem.send(request, 503, code, "the session could not be ended: " .. code)
         end
-        begin_session(request, user)
-    end)
-    local ok, code, detail = core.access.verify(o.password, user and user.password or NOBODY, waiting)
-    if not ok then
-        token.drop(waiting)
-        problem.send(request, 503, code, detail, { headers = { "Retry-After", "1" } })
-    end
-end
-
-function M.remove(request)
-    local text = gate.session_of(request:headers())
-    if not text or not access.find(text, "session") then
-        return gate.send_unauthorized(request, "there is no session")
-    end
-    access.end_session(text, access.find(text, "session").user, function(ok, code)
-        if not ok then
-            return problem.send(request, 503, code, "the session could not be ended")
-        end
-        request:respond(204, { "Set-Cookie", cookie("", 0) }, "")
+        request:respond(204, { "Set-Cookie", cookie(request, "", 0) }, "")
     end)
 end
 
 function M.me(request)
-    local caller = gate.caller(request)
-    request:respond(200, { "Content-Type", JSON }, json.encode { name = caller.name, role = caller.role,
-        app = caller.app or json.null } .. "\n")
+    local caller = api_access.caller(request)
+    send(request, 200, { name = caller.name, role = caller.role, kind = caller.kind or "local",
+        app = caller.app or json.null })
 end
 
 return M

@@ -5,8 +5,8 @@
 --              answer is the run's output (or ctx.response)
 --   API:       input is the body; Idempotency-Key joins; Prefer: respond-async gives 202, wait=N gives it after N s
 
-local core = require "flowhost.core"
 local access = require "flowhost.api.access"
+local core = require "flowhost.core"
 local admission = require "flowhost.engine.admission"
 local caller_module = require "flowhost.api.caller"
 local catalog = require "flowhost.engine.catalog"
@@ -168,7 +168,7 @@ end
 
 local function start(flow, input, trace_id, caller, is_queued)
     local run = run_module.start {
-        flow = flow, input = input, trace_id = trace_id, is_queued = is_queued,
+        flow = flow, input = input, trace_id = trace_id, is_queued = is_queued, tags = caller.tags,
         is_written = caller.is_async or caller.wait_s ~= nil,
         waiter = function(run, answer)
             caller_module.answer(caller, run, answer)
@@ -186,7 +186,7 @@ end
 
 --- POST /v1/flows/{name}/runs
 function M.handle_api(request, captures, _, _, body)
-    local flow = access.admits_start(request) and find_flow(request, captures.name)
+    local flow = find_flow(request, captures.name)
     if not flow or M.refuse_when_draining(request) then
         return
     end
@@ -196,6 +196,7 @@ function M.handle_api(request, captures, _, _, body)
     end
     local headers = request:headers()
     local caller = caller_module.new(request, flow, headers)
+    caller.tags = access.tags(request)
     local trace_id = M.trace_id_of(headers)
     local name = headers["idempotency-key"]
     local is_queued = M.admit(request, caller.is_async)

@@ -125,7 +125,7 @@ local function parse(parser, words)
     return nil, type(result) == "table" and result or { usage = tostring(result) .. "\n" }
 end
 
---- What C hands to command.lua; "listen" is a setting of the host that the program starts for `open`.
+--- What C hands to command.lua; "listen" and "data" are settings of the host that the program opens for it.
 local function command_options(command, result)
     local ok, reason = true, nil
     if command.check then
@@ -134,7 +134,8 @@ local function command_options(command, result)
     if not ok then
         return nil, { usage = ("flowhost: %s\ntry 'flowhost %s --help'\n"):format(reason, command.name) }
     end
-    return { command = command.name, listen = result.listen, data = result.data, arguments = core.json.encode(result) }
+    return { command = command.name, listen = result.listen, data = result.folder,
+        arguments = core.json.encode(result) }
 end
 
 --- { command, dir, flow, input, arguments, and settings, all text }; nil, { text } to print and end, or { usage } for

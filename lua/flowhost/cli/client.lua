@@ -7,6 +7,7 @@
 --   of a flowhost
 
 local core = require "flowhost.core"
+local direct = require "flowhost.cli.direct"
 local output = require "flowhost.cli.output"
 local stop = require "flowhost.cli.stop"
 local token = require "flowhost.engine.token"
@@ -34,8 +35,25 @@ function M.address(text)
     return address
 end
 
----@param o { host: string?, token: string?, json: boolean? }  of the command line; the environment is asked next
+--- By the note of the host that has the data folder open (core/host/access.h).
+local function of_data(o)
+    if core.command.is_local then
+        return setmetatable({ address = o.folder, is_direct = true, is_raw = o.json }, Client)
+    end
+    local text, _, detail = core.command.read(o.folder .. "/API")
+    local note = text and json.decode(text)
+    if not note then
+        stop.with(stop.NOT_REACHED, detail or ("%s/API is damaged"):format(o.folder))
+    end
+    return setmetatable({ address = note.url, token = note.token, is_raw = o.json }, Client)
+end
+
+---@param o { host: string?, folder: string?, token: string?, json: boolean? }  of the command line; the environment is
+--- asked next
 function M.new(o)
+    if o.folder then
+        return of_data(o)
+    end
     local from_environment = os.getenv "FLOWHOST_HOST"
     local text = o.host or from_environment ~= "" and from_environment or M.DEFAULT
     local address, reason = M.address(text)
@@ -93,7 +111,9 @@ end
 function Client:send(method, path, body, headers)
     return coroutine.yield(function(done)
         local number = token.new(done)
-        if core.command.is_local then
+        if self.is_direct then
+            return direct.answer(method, path, body or "", done)
+        elseif core.command.is_local then
             return core.command.ask(method, path, body or "", number)
         end
         local call, code, detail = core.client.start({

@@ -1,299 +1,244 @@
 -- SPDX-License-Identifier: MIT
--- Users, tokens, sessions and apps. Each is a row of its table; of tokens and passwords only hashes are kept.
+-- Who may call: users, tokens, apps. Secrets are 32 random bytes, "fh_" + base64url; only their SHA-256 is stored, as
+-- the key of their row, so a look-up compares nothing with the secret.
 --
---   users    name -> { name, role, password (Argon2id), created_at, disabled }
---   tokens   hash of the token -> { id, kind ("token" | "session"), name, role, user, app, created_at, expires_at }
---   apps     name -> { name, owner, eps, state ("pending" | "accepted" | "rejected"), members (list), description,
---            created_at }
+--   users    name        { name, hash (argon2id), role, created, disabled }
+--   tokens   SHA-256     { kind = "token" | "session" | "app", id, name, role, user, app, created, expires, last_used }
+--   apps     name        { name, owner, members, eps, state = "pending" | "accepted" | "rejected", created }
 --
--- Times are unix seconds. Roles: viewer < operator < admin; a token of an app has the role "app": it starts runs. While
--- there are neither users nor tokens the host is open: callers of this machine are admin.
+-- Times are unix ms. Rows that were found are kept in memory by each shard; a change is told to all shards before its
+-- caller hears of it. A session says its user's role: what changes a user ends his sessions.
 
-local core = require "flowhost.core"
 local audit = require "flowhost.engine.audit"
+local core = require "flowhost.core"
 local remote = require "flowhost.engine.remote"
-local token_module = require "flowhost.engine.token"
+local token = require "flowhost.engine.token"
 
 local json, store, system, timer = core.json, core.store, core.system, core.timer
+local tables = store.tables
 
-local M = {}
+local M = {
+    RANK = { viewer = 1, operator = 2, admin = 3 }, -- of an app's token the role is "app",
+    SESSION_MS = 7 * 86400 * 1000,
+    apps = {}, -- name -> row
+}
 
-M.ROLES = { viewer = 1, operator = 2, admin = 3 }
+local MAX_KEPT, TOUCH_MS, SWEEP_MS, PAGE = 4096, 3600 * 1000, 6 * 3600 * 1000, 500
 
-local SESSION_S = 7 * 86400
-local MAX_CACHED = 10000
+local kept, kept_count = {}, 0 -- SHA-256 -> { row, raw }
+local is_open = false
+local owner_hash
 
-local known, known_count = {}, 0 -- hash -> row
-local is_open                    -- nil: not looked yet
+-- reading -----------------------------------------------------------------------------------------
 
-function M.now()
-    return math.floor(timer.now_ms() / 1000)
-end
-
-local function forget()
-    known, known_count, is_open = {}, 0, nil
-end
-
-remote.on("access_changed", function(_, reply)
-    forget()
-    reply {}
-end)
-
--- reading ------------------------------------------------------------------------------------------
-
---- Rows of a table in the order of their keys, and the keys.
-local function read_all(name)
-    local rows, row_keys, after = {}, {}, nil
+local function each(table_id, visit)
+    local after
     repeat
-        local keys, values, count = store.scan(store.tables[name], { after = after, limit = 1000 })
+        local keys, values, count = store.scan(table_id, { after = after, limit = PAGE })
         if not keys then
-            error(("%s cannot be read: %s"):format(name, tostring(count)), 0)
+            system.log("error", ("users, tokens and apps cannot be read: %s"):format(tostring(values)))
+            return
         end
         for i = 1, count do
-            local row = values[i] and json.decode(values[i])
+            local row = values[i] and json.decode_stored(values[i])
             if row then
-                rows[#rows + 1], row_keys[#rows + 1] = row, keys[i]
+                visit(row, keys[i], values[i])
             end
+            after = keys[i]
         end
-        after = keys[count]
-    until count < 1000
-    return rows, row_keys
+    until count < PAGE
 end
 
-local function get(name, key)
-    local text = #key > 0 and #key <= 200 and store.get(store.tables[name], key)
-    return text and json.decode(text) or nil
+local function is_empty(table_id)
+    local keys, _, count = store.scan(table_id, { limit = 1 })
+    return keys ~= nil and count == 0
 end
 
-local function has_any(name)
-    local _, _, count = store.scan(store.tables[name], { limit = 1 })
-    return count ~= 0
+--- Reads again what this shard keeps in memory.
+function M.refresh()
+    kept, kept_count = {}, 0
+    is_open = is_empty(tables.users) and is_empty(tables.tokens)
+    M.apps = {}
+    each(tables.apps, function(row)
+        M.apps[row.name] = row
+    end)
 end
 
---- Whether there is neither a token nor a user.
+--- No user and no token: who is on this machine is admin.
 function M.is_open()
-    if is_open == nil then
-        is_open = not has_any "tokens" and not has_any "users"
-    end
     return is_open
 end
 
-function M.users()
-    return (read_all "users")
+--- The secret of this start by which the owner of the data folder is admin.
+function M.set_owner(secret)
+    owner_hash = secret and system.sha256(secret)
 end
 
 function M.user(name)
-    return get("users", name)
+    local raw = name ~= "" and #name <= 200 and store.get(tables.users, name) or nil
+    return raw and json.decode_stored(raw), raw
 end
 
-function M.apps()
-    return (read_all "apps")
-end
-
-function M.app(name)
-    return get("apps", name)
-end
-
---- Tokens without sessions, oldest first, and their keys.
-function M.tokens()
-    local rows, keys = read_all "tokens"
-    local found = {}
-    for i, row in ipairs(rows) do
-        if row.kind == "token" then
-            found[#found + 1] = { row = row, key = keys[i] }
+--- All rows, by name; sessions are none of the tokens.
+function M.list(kind)
+    local rows = {}
+    each(tables[kind], function(row)
+        if row.kind ~= "session" then
+            rows[#rows + 1] = row
         end
-    end
-    table.sort(found, function(a, b)
-        return a.row.id < b.row.id
     end)
-    return found
+    table.sort(rows, function(a, b)
+        return a.name < b.name or a.name == b.name and (a.created or 0) < (b.created or 0)
+    end)
+    return rows
 end
 
---- The row of a token or session; nil when there is none, or its time is over. What is compared are hashes: how long
---- it takes says nothing of the token.
----@param kind "token"|"session"
-function M.find(text, kind)
-    local hash = core.access.hash_token(text)
-    local row = known[hash]
-    if not row then
-        row = get("tokens", hash)
-        if row then
-            if known_count >= MAX_CACHED then
-                forget()
-            end
-            known[hash], known_count = row, known_count + 1
-        end
-    end
-    if not row or row.kind ~= kind or (row.expires_at and row.expires_at <= M.now()) then
-        return nil
-    end
-    return row
-end
+-- writing -----------------------------------------------------------------------------------------
 
--- changing -----------------------------------------------------------------------------------------
-
---- Writes, then tells all shards; done(true) or done(nil, code).
-local function write(entry, done, ...)
-    local batch = store.batch()
+--- Submits; done(code or nil) once it is durable. On a full disk it is refused, nobody waits for space.
+local function submit(batch, done)
     batch:set_intake()
-    for _, change in ipairs { ... } do
-        local rows = store.tables[change.table]
-        if change.row then
-            batch:put(rows, change.key, assert(json.encode(change.row)))
-        else
-            batch:del(rows, change.key)
-        end
-    end
-    audit.put(batch, entry)
     system.fault "access.change"
-    local waiting = token_module.new(function(code)
+    local ok, code = batch:submit(token.new(function(code)
         system.fault "access.changed"
-        forget()
+        done(code)
+    end))
+    if not ok then
+        done(code)
+    end
+end
+
+--- A batch, which may be empty, and its entry in the audit; done(code or nil) once it is durable. For what concerns
+--- nothing that a shard keeps in memory.
+---@param entry { actor: string, action: string, before: any, after: any }
+function M.record(batch, entry, done)
+    audit.put(batch, entry)
+    submit(batch, done)
+end
+
+--- The same of a change; done when it is in force on every shard.
+function M.change(batch, entry, done)
+    M.record(batch, entry, function(code)
         if code then
-            return done(nil, code)
-        elseif system.shards == 0 then
-            return done(true) -- a command without a host
+            return done(code)
         end
         remote.call_all("access_changed", {}, function()
-            done(true)
+            done(nil)
         end)
     end)
-    local ok, code = batch:submit(waiting)
-    if not ok then
-        token_module.drop(waiting)
-        done(nil, code)
-    end
 end
 
-local function new_id()
-    return system.hex(system.u64(timer.now_ms()):sub(3)) .. system.hex(system.random(4))
+remote.on("access_changed", function(_, reply)
+    M.refresh()
+    reply {}
+end)
+
+function M.new_secret()
+    local secret = "fh_" .. system.base64url_encode(system.random(32))
+    return secret, system.sha256(secret)
 end
 
---- A new token: done(text, row), the only time that its text is to be had; done(nil, code).
----@param o { kind: string?, name: string?, role: string, user: string?, app: string?, expires_s: number?,
---- actor: string }
-function M.create_token(o, done)
-    local text, hash = core.access.new_token()
-    local now = M.now()
-    local row = { id = new_id(), kind = o.kind or "token", name = o.name, role = o.role, user = o.user, app = o.app,
-        created_at = now, expires_at = o.expires_s and now + math.ceil(o.expires_s) or nil }
-    local entry = { actor = o.actor, action = row.kind == "session" and "log in" or "create token",
-        after = { id = row.id, name = row.name, role = row.role, app = row.app } }
-    write(entry, function(ok, code)
-        done(ok and text, ok and row or code)
-    end, { table = "tokens", key = hash, row = row })
+function M.put(batch, table_id, key, row)
+    batch:put(table_id, key, assert(json.encode_stored(row)))
 end
 
---- done(row), or done(nil, code); NO_TOKEN when there is none of that id.
-function M.remove_token(id, actor, done)
-    for _, found in ipairs(M.tokens()) do
-        if found.row.id == id then
-            local entry = { actor = actor, action = "remove token", before = { id = id, name = found.row.name } }
-            return write(entry, function(ok, code)
-                done(ok and found.row, code)
-            end, { table = "tokens", key = found.key })
+--- Puts a new token into a batch; its row and its secret.
+function M.add_token(batch, row)
+    local secret, hash = M.new_secret()
+    row.id, row.created = system.hex(system.random(8)), timer.now_ms()
+    batch:expect_absent(tables.tokens, hash)
+    M.put(batch, tables.tokens, hash, row)
+    return row, secret
+end
+
+--- Deletes the tokens for which `fits(row)`; how many.
+function M.delete_tokens(batch, fits)
+    local count = 0
+    each(tables.tokens, function(row, key)
+        if fits(row) then
+            batch:del(tables.tokens, key)
+            count = count + 1
         end
+    end)
+    return count
+end
+
+--- Ends the session of this secret.
+function M.end_session(secret, actor, done)
+    local batch = store.batch()
+    batch:del(tables.tokens, system.sha256(secret))
+    M.change(batch, { actor = actor, action = "log out" }, done)
+end
+
+-- who it is ---------------------------------------------------------------------------------------
+
+--- Notes the use of a token, about once an hour and shard. It is no news to the other shards.
+local function touch(hash, entry, now)
+    if now - (entry.row.last_used or 0) < TOUCH_MS then
+        return
     end
-    done(nil, "NO_TOKEN")
-end
-
---- Ends a session.
-function M.end_session(text, actor, done)
-    write({ actor = actor, action = "log out" }, done, { table = "tokens", key = core.access.hash_token(text) })
-end
-
-function M.create_session(user, done)
-    M.create_token({ kind = "session", name = user.name, user = user.name, role = user.role, expires_s = SESSION_S,
-        actor = user.name }, done)
-end
-
-M.SESSION_S = SESSION_S
-
---- Sessions of a user end when the user, or what it may, changes.
-local function drop_sessions(name)
-    local rows, keys = read_all "tokens"
-    local changes = {}
-    for i, row in ipairs(rows) do
-        if row.kind == "session" and row.user == name then
-            changes[#changes + 1] = { table = "tokens", key = keys[i] }
+    local batch = store.batch()
+    batch:expect_value(tables.tokens, hash, entry.raw) -- it may have been deleted, or noted by another shard
+    entry.row.last_used = now
+    entry.raw = assert(json.encode_stored(entry.row))
+    batch:put(tables.tokens, hash, entry.raw)
+    submit(batch, function(code)
+        if code and kept[hash] == entry then
+            kept[hash] = nil
         end
-    end
-    return changes
+    end)
 end
 
---- Makes or changes a user; `password` is a hash.
----@param o { name: string, role: string?, password: string?, disabled: boolean?, actor: string, action: string }
-function M.put_user(o, done)
-    local before = M.user(o.name)
-    local row = before and M.user(o.name) or { name = o.name, created_at = M.now(), disabled = false, role = "viewer" }
-    row.role, row.password = o.role or row.role, o.password or row.password
-    if o.disabled ~= nil then
-        row.disabled = o.disabled
+local function keep(hash, entry)
+    if kept_count >= MAX_KEPT then
+        kept, kept_count = {}, 0
     end
-    local changes = drop_sessions(o.name)
-    changes[#changes + 1] = { table = "users", key = o.name, row = row }
-    write({ actor = o.actor, action = o.action, before = before and { user = o.name, role = before.role,
-        disabled = before.disabled } or nil, after = { user = o.name, role = row.role, disabled = row.disabled,
-        is_password_new = o.password ~= nil } }, function(ok, code)
-        done(ok and row, code)
-    end, unpack(changes))
+    kept[hash], kept_count = entry, kept_count + 1
+    return entry
 end
 
-function M.remove_user(name, actor, done)
-    local row = M.user(name)
-    if not row then
-        return done(nil, "NO_USER")
-    end
-    local changes = drop_sessions(name)
-    changes[#changes + 1] = { table = "users", key = name }
-    write({ actor = actor, action = "remove user", before = { user = name, role = row.role } }, function(ok, code)
-        done(ok and row, code)
-    end, unpack(changes))
+local function read(hash)
+    local raw = store.get(tables.tokens, hash)
+    local row = raw and json.decode_stored(raw)
+    return row and keep(hash, { row = row, raw = raw })
 end
 
-function M.put_app(row, action, actor, done)
-    write({ actor = actor, action = action, before = M.app(row.name), after = row }, function(ok, code)
-        done(ok and row, code)
-    end, { table = "apps", key = row.name, row = row })
+--- The row of a secret that holds; nil otherwise.
+function M.find(secret)
+    if #secret > 100 or not secret:find "^fh_[%w_-]+$" then
+        return nil
+    end
+    local hash, now = system.sha256(secret), timer.now_ms()
+    if owner_hash and system.equal(hash, owner_hash) then
+        return { kind = "owner", name = "owner", role = "admin" }
+    end
+    local entry = kept[hash] or read(hash)
+    if not entry or (entry.row.expires and entry.row.expires <= now) then
+        return nil
+    end
+    touch(hash, entry, now)
+    return entry.row
 end
 
---- Removes an app and its tokens.
-function M.remove_app(name, actor, done)
-    local row = M.app(name)
-    if not row then
-        return done(nil, "NO_APP")
+-- start -------------------------------------------------------------------------------------------
+
+local last_sweep = 0
+
+--- Sessions that are over go, now and then with a new one; tokens stay, for people to see.
+function M.sweep(batch)
+    local now = timer.now_ms()
+    if now - last_sweep >= SWEEP_MS or now < last_sweep then
+        last_sweep = now
+        M.delete_tokens(batch, function(row)
+            return row.kind == "session" and row.expires <= now
+        end)
     end
-    local changes = { { table = "apps", key = name } }
-    for _, found in ipairs(M.tokens()) do
-        if found.row.app == name then
-            changes[#changes + 1] = { table = "tokens", key = found.key }
-        end
-    end
-    write({ actor = actor, action = "remove app", before = row }, function(ok, code)
-        done(ok and row, code)
-    end, unpack(changes))
 end
 
--- rates --------------------------------------------------------------------------------------------
-
-local buckets = {} -- app -> { tokens, at (ms) }
-
---- Takes one start out of an app's bucket: eps a second, bursts of twice that. Each shard has its part of it.
-function M.take_start(app)
-    local rate = app.eps / math.max(1, system.shards)
-    local most = math.max(1, 2 * rate)
-    local now, bucket = timer.now_ms(), buckets[app.name]
-    if not bucket then
-        bucket = { level = most, at = now }
-        buckets[app.name] = bucket
-    end
-    bucket.level = math.min(most, bucket.level + (now - bucket.at) / 1000 * rate)
-    bucket.at = now
-    if bucket.level < 1 then
-        return false
-    end
-    bucket.level = bucket.level - 1
-    return true
+--- On every shard, when it loads.
+function M.start(owner_secret)
+    M.set_owner(owner_secret)
+    M.refresh()
 end
 
 return M

@@ -105,6 +105,7 @@ end
 ---@field parent table?         { run, step, is_awaited }
 ---@field depth integer?        how many runs are above it
 ---@field is_written boolean?   its journal is not held back: somebody will ask for it by its id
+---@field tags table?          name -> value, set from the beginning
 ---@field is_queued boolean?    it is stored and begins when there is room (admission.lua)
 
 local function begin_queued(run)
@@ -119,6 +120,14 @@ local function begin_queued(run)
         live.remove(run)
         M.on_queued(run)
     end)
+end
+
+--- Tags that a run has from the beginning.
+local function set_tags(run, tags)
+    run.tags, run.new_tags, run.has_more = {}, {}, true
+    for name, value in pairs(tags) do
+        run.tags[name], run.new_tags[name] = value, { new = value }
+    end
 end
 
 --- A run without a journal.
@@ -154,6 +163,9 @@ local function new_recorded(flow, o, id, bytes, durable)
         submitted = 0, durable_mark = 0, lua_us = 0, commit_us = 0, network_ms = 0, wait_ms = 0, also = false,
         after = false, new_tags = false, ending = false,
     }
+    if o.tags then
+        set_tags(run, o.tags)
+    end
     live.add(setmetatable(run, class))
     return run
 end

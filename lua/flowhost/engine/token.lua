@@ -40,7 +40,7 @@ local function fire(token, ...)
     return fn(...)
 end
 
-for _, event in ipairs { "commit", "call", "timer", "native", "gone", "room" } do
+for _, event in ipairs { "commit", "call", "timer", "native", "gone", "room", "password" } do
     core.on(event, fire)
 end
 

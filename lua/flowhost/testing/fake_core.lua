@@ -185,8 +185,12 @@ function Request.is_internal()
     return false
 end
 
-function Request.is_loopback()
-    return true
+function Request:is_loopback()
+    return self.given_address:find "^127%." ~= nil
+end
+
+function Request:address()
+    return self.given_address
 end
 
 --- { name, value, ... } by lower-case name.
@@ -268,14 +272,15 @@ function Request:json()
 end
 
 --- Hands a request to the engine.
----@param o { headers: table?, query: table?, body: string|table? }?
+---@param o { headers: table?, query: table?, body: string|table?, address: string? }?
 function M:request(method, path, o)
     o = o or {}
     local body = o.body or ""
     if type(body) == "table" then
         body = json.encode(body)
     end
-    local request = setmetatable({ fake = self, given_headers = o.headers or {}, given_query = o.query or {} }, Request)
+    local request = setmetatable({ fake = self, given_headers = o.headers or {}, given_query = o.query or {},
+        given_address = o.address or "127.0.0.1" }, Request)
     self:emit("http", request, method, path, body)
     return request
 end
@@ -351,30 +356,21 @@ local function bind_crypto(secrets)
     return bound
 end
 
---- Passwords and tokens as they are: a spec can tell them apart.
+--- Passwords: the "hash" says what it is of; the outcome comes by mail, as from the worker.
 local function bind_access(fake)
-    local function tell(token, text)
-        fake.mail[#fake.mail + 1] = { "native", token, nil, text }
+    local function tell(token, outcome)
+        if fake.is_worker_busy then
+            return nil, "TOO_LARGE", "busy"
+        end
+        fake.mail[#fake.mail + 1] = { "password", token, nil, outcome }
         return true
     end
-    local made = 0
     return {
-        hash = function(password, token)
+        hash_password = function(password, token)
             return tell(token, "hash of " .. password)
         end,
-        verify = function(password, hash, token)
-            return tell(token, tostring(hash == "hash of " .. password))
-        end,
-        hash_now = function(password)
-            return "hash of " .. password
-        end,
-        new_token = function()
-            made = made + 1
-            local text = ("fh_token%d"):format(made)
-            return text, "#" .. text
-        end,
-        hash_token = function(text)
-            return "#" .. text
+        verify_password = function(hash, password, token)
+            return tell(token, hash == "hash of " .. password)
         end,
     }
 end

@@ -53,6 +53,7 @@ return { tag = "access", paths = {
                 members = list(text) }, { "name" }) } },
     },
     ["/v1/apps/{name}"] = {
+        get = { id = "getApp", summary = "An app", answers = answer(200, ref "App") },
         patch = { id = "changeApp", summary = "Change an app", answers = answer(200, ref "App"),
             body = { is_required = true, schema = partial({ owner = text, eps = EPS, description = text,
                 members = list(text), state = shape.enum("pending", "accepted", "rejected") }, {}) } },
@@ -60,7 +61,8 @@ return { tag = "access", paths = {
     },
     ["/v1/apps/{name}/tokens"] = { post = {
         id = "createAppToken", summary = "A new token of an app; its text is in this answer only",
-        answers = answer(201, ref "Token"), body = { schema = partial({ name = text, expires = EXPIRES }, {}) },
+        answers = answer(201, ref "Token"), body = { schema = partial({ name = text, expires = EXPIRES,
+            rotate = shape.boolean }, {}) },
     } },
     ["/v1/secrets"] = { get = list_of("listSecrets", "Secrets that were set by API, without their values", "Secret") },
     ["/v1/secrets/{name}"] = {

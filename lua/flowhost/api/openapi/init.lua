@@ -93,7 +93,7 @@ local function to_operation(path, operation, tag, role)
         operationId = operation.id, summary = operation.summary, tags = json.array { tag },
         parameters = parameters_of(path, operation), requestBody = body_of(operation.body),
         responses = responses_of(operation), ["x-flowhost-role"] = role, ["x-flowhost-flow"] = operation.flow,
-        security = role == "none" and json.array {} or nil,
+        security = (role == "none" or role == "open") and json.array {} or nil,
     }
 end
 

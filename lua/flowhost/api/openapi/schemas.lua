@@ -87,12 +87,14 @@ M.Audit = object { at = time, actor = text, action = text, run = or_null(run_id)
     reason = or_null(text), before = any, after = any }
 M.Secret = object { name = text, description = or_null(text), key = or_null(text), created_at = time,
     updated_at = time }
-M.Caller = object { name = text, role = text, app = or_null(text) }
+M.Caller = object { name = text, role = text, kind = enum("session", "token", "app", "owner", "local"),
+    app = or_null(text) }
 M.Role = enum("viewer", "operator", "admin")
 M.User = partial({ name = text, role = ref "Role", disabled = boolean, created_at = or_null(time) },
     { "name", "role" }, true)
 M.Token = partial({ id = text, name = or_null(text), role = or_null(text), app = or_null(text),
-    created_at = or_null(time), expires_at = or_null(time), token = text }, { "id", "name", "app" }, true)
+    created_at = or_null(time), expires_at = or_null(time), last_used_at = or_null(time),
+    token = text }, { "id", "name", "app" }, true)
 M.App = object { name = text, owner = or_null(text), eps = number, state = enum("pending", "accepted", "rejected"),
     members = list(text), description = or_null(text), created_at = or_null(time) }
 
