@@ -4,7 +4,7 @@ import json
 import re
 import unittest
 
-from psgo_case import PsgoCase
+from psgo_case import WHO, PsgoCase
 
 DATETIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
 DURATION = re.compile(r"\d+\.\d{3}s")
@@ -26,6 +26,9 @@ class Runs(PsgoCase):
         "components/halts.lua": "function handler(ctx, input) ctx.suspend('4711', 'look at it') end",
         "components/breaks.lua": "function handler(ctx, input) ctx.break('enough') end",
         "components/fails.lua": "function handler(ctx, input) error('no') end",
+        "components/tells.lua": """function handler(ctx, input)
+            return ctx.request { method = "POST", url = ctx.env.UPSTREAM .. "/echo", bearer = ctx.secret("partner"), json = { q = 1 } }
+        end""",
         "components/asks.lua": """function handler(ctx, input)
             return ctx.request { method = "POST", url = ctx.env.UPSTREAM .. "/asked", body = { q = 1 }, requestType = "json",
                 responseType = "json", onlyData = false }
@@ -36,7 +39,9 @@ class Runs(PsgoCase):
         super().setUp()
         self.is_mended = False
 
-    def handle(self, _):
+    def handle(self, request):
+        if request.path == "/echo":
+            return 200, {"you sent": dict(request.headers)["Authorization"], "asked": request.body.decode()}
         return 200, ({"code": 200, "id": 9} if self.is_mended else {"code": 5, "why": "not yet"})
 
     def serve_rule(self, name, text):
@@ -182,6 +187,21 @@ class Runs(PsgoCase):
         request = log["step_logs"][0]["component_logs"][0]["request_logs"][0]
         self.assertEqual((request["url"], request["body"], request["resp_code"]), (self.upstream.url + "/asked", {"q": 1}, 200))
         self.assertEqual(request["resp_body"], {"code": 5, "why": "not yet"})
+
+    def test_secrets_are_not_in_the_log(self):
+        value = "9f4c-very-secret"
+        self.write_ok("POST", "/api/v1/secret", {"name": "partner", "description": "d", "context": value, **WHO})
+        self.serve_rule("telling", json.dumps({"record": True, "suspend": True, "components": [
+            [{"name": "tell", "type": "script", "url": "tells"}], [{"name": "no", "type": "script", "url": "fails"}]]}))
+        trx = self.call("telling").headers["Trx"]
+        self.assertEqual(dict(self.upstream.requests[-1].headers)["Authorization"], "Bearer " + value)
+        self.log_of(trx)
+        for path in (f"/v1/runs/{trx}/log", f"/v1/runs/{trx}/journal", f"/api/v1/run_log?trx={trx}",
+                     f"/api/v1/suspend?trx={trx}", "/api/v1/secret?name=partner", "/v1/audit"):
+            text = self.ask("GET", path, raw=True).body
+            self.assertNotIn(value.encode(), text, path)
+        self.assertIn(b"you sent", self.ask("GET", f"/v1/runs/{trx}/log", raw=True).body)
+        self.assertNotIn(value, self.host.log)
 
     def test_five_statuses(self):
         for name, script, o, status in (

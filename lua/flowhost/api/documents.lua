@@ -49,16 +49,35 @@ local function kind_of(request, captures)
         captures.kind))
 end
 
+local function whole(text, most)
+    local number = text:find "^%d+$" and tonumber(text)
+    return number and number >= 1 and number <= most and number or nil
+end
+
+--- Limit and number of the page; nil after a problem was sent.
+local function read_page(request, query)
+    local limit, page = whole(query.limit or "50", MAX_LIMIT), whole(query.cursor or "1", 2 ^ 40)
+    if not limit then
+        return problem.send(request, 422, "QUERY_INVALID",
+            ("limit must be a whole number from 1 to %d"):format(MAX_LIMIT))
+    elseif not page then
+        return problem.send(request, 422, "QUERY_INVALID", "cursor is not one that this list gave")
+    end
+    return limit, page
+end
+
 function M.list(request, captures)
     local kind = kind_of(request, captures)
     local query = request:query()
-    local limit, page = tonumber(query.limit or "50"), tonumber(query.cursor or "1")
     if not kind then
         return
-    elseif not limit or limit < 1 or limit > MAX_LIMIT or not page or page < 1 then
-        return problem.send(request, 422, "QUERY_INVALID", ("limit must be from 1 to %d"):format(MAX_LIMIT))
     end
-    local found, total = documents.list(kind, { name = query.name, method = query.method, count = limit, page = page })
+    local limit, page = read_page(request, query)
+    if not limit then
+        return
+    end
+    local found, total = documents.list(kind, { name = query.name, method = query.method and query.method:upper(),
+        count = limit, page = page })
     for i, row in ipairs(found) do
         found[i] = show(row)
     end
@@ -94,9 +113,10 @@ function M.publish(request, captures, _, _, body)
     local o, reason = json.decode(body)
     if not kind then
         return
+    elseif o == nil then
+        return problem.send(request, 400, "BODY_NOT_JSON", "the body is not JSON: " .. reason)
     elseif type(o) ~= "table" or json.is_array(o) then
-        return problem.send(request, 400, "BODY_NOT_OBJECT", "the body must be a JSON object"
-            .. (reason and ": " .. reason or ""))
+        return problem.send(request, 400, "BODY_NOT_OBJECT", "the body must be a JSON object")
     end
     documents.publish(kind, { name = o.name, method = o.method, text = text_of(o), actor = access.actor(request),
         operator = access.actor(request) }, answer(request, 201))

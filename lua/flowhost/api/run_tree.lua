@@ -116,9 +116,9 @@ end
 
 -- layers -------------------------------------------------------------------------------------------
 
---- What a run has done once it went on is another life of it: "a2.1" is of the second.
+--- What a run has done once it went on is another life of it: "a1.3" is of the second.
 local function life_of(path)
-    return path:match "^a(%d+)%." or "1"
+    return path:match "^a(%d+)%." or "0"
 end
 
 local function layer_of(list, by_key, entry, mark)
