@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """POST /v1/flows/{name}/runs: waiting, Prefer, Idempotency-Key; and what GET /v1/flows tells."""
+import base64
 import json
 import threading
 import unittest
@@ -272,6 +273,30 @@ class Start(HostCase):
         self.assertEqual(self.ask("GET", "/healthz").status, 200)
         self.assertEqual(self.ask("GET", "/readyz").status, 200)
         self.assertEqual(self.ask("HEAD", "/healthz").status, 200)
+
+
+class Raw(HostCase):
+    """Flows that ask for the body as it came."""
+    FLOWS = {
+        "raw.lua": """return { http = "POST /raw", raw = true, run = function(ctx, input)
+            return { body = input.body, raw = input.raw and ctx.base64.encode(input.raw) } end }""",
+        "plain.lua": """return { http = "POST /plain", run = function(ctx, input) return { raw = input.raw == nil } end }""",
+        "wrong.lua": """return { http = "POST /wrong", raw = 1, run = function() end }""",
+    }
+
+    def test_gets_the_bytes(self):
+        for body, value in ((b'{ "a" : 1 }', {"a": 1}), (b"a=1&b=2", None), (b"<a/>", None), (b"\xff\x00\xfe", None),
+                            (b"null", None), (b"", None)):
+            answer = self.ask("POST", "/raw", body)
+            self.assertEqual((answer.status, base64.b64decode(answer.body["raw"]), answer.body.get("body")),
+                             (200, body, value))
+            self.assertEqual(get_run(self.host, answer.run)["status"], "succeeded")
+
+    def test_others_do_not(self):
+        self.assertEqual(self.ask("POST", "/plain", b"{}").body, {"raw": True})
+        self.assert_problem(self.ask("POST", "/plain", b"a=1"), 400, "BODY_NOT_JSON")
+        (problem,) = self.ask("GET", "/v1/flows").body["problems"]
+        self.assertEqual((problem["file"], problem["message"]), ("wrong.lua", "field 'raw' must be a boolean"))
 
 
 class StartOnTwoShards(Start):
