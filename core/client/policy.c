@@ -24,10 +24,12 @@ struct fh_policy {
 };
 
 /* Link-local: RFC 3927, RFC 4291. 169.254.169.254, at which nearly all clouds have their metadata, lies in the first. The
- * others are in the vendors' manuals: fd00:ec2::254, AWS ("Instance metadata and user data", IPv6); 100.100.100.200,
- * Alibaba Cloud ("Instance metadata"); 192.0.0.192, Oracle Cloud's older form. */
-static const char *const built_in[] = {"169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128",
-                                       "100.100.100.200/32", "192.0.0.192/32"};
+ * others are in the vendors' manuals: fd00:ec2::254 (instance metadata) and fd00:ec2::23 (EKS Pod Identity), AWS;
+ * fd20:ce::254, Google Cloud; 168.63.129.16 (wire server), Azure; 100.100.100.200, Alibaba Cloud; 192.0.0.192, Oracle
+ * Cloud's older one. */
+static const char *const built_in[] = {
+    "169.254.0.0/16",   "fe80::/10",        "fd00:ec2::254/128",  "fd00:ec2::23/128",
+    "fd20:ce::254/128", "168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32"};
 
 static void map_v4(unsigned char out[ADDRESS_BYTES], const void *v4)
 {

@@ -19,6 +19,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import bench_engine  # noqa: E402
 import bench_reload  # noqa: E402
+import bench_rules  # noqa: E402
 from harness import ROOT, Host  # noqa: E402
 
 BINARY = os.path.join(ROOT, "build", "flowhost")
@@ -195,6 +196,7 @@ def main():
     reload = bench_reload.measure()
     row(f"hot reload of {bench_reload.FILES:,} files, one saved under load", "200 ms", f"{reload['ms']:.0f} ms", **reload)
     measure_expressions(row)
+    bench_rules.measure(row, wrk)
     shutil.rmtree(scratch)
     with open(os.path.join(ROOT, "build", "bench.json"), "w", encoding="utf-8") as file:
         json.dump({"processors": os.cpu_count(), "rows": rows}, file, indent=2)

@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -215,7 +216,15 @@ class TlsServer(http.server.ThreadingHTTPServer):
         self.context.verify_mode = ssl.CERT_REQUIRED
 
     def finish_request(self, request, client_address):
-        with self.context.wrap_socket(request, server_side=True) as secure:
+        with self.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as secure:
+            try:
+                secure.do_handshake()
+            except ssl.SSLError:
+                # the alert is on its way; to close with bytes unread would be a reset, which may overtake it
+                socket.socket.shutdown(secure, socket.SHUT_WR)
+                while socket.socket.recv(secure, 65536):
+                    pass
+                return
             super().finish_request(secure, client_address)
 
     def handle_error(self, request, client_address):

@@ -19,13 +19,9 @@ local UNSAFE = { POST = true, PUT = true, PATCH = true, DELETE = true }
 local SHARED = { retry = true, once = true }
 local MAX_INPUT = 16384 -- bytes of a body that is kept with the step
 
-local function is_w3c(trace_id)
-    return #trace_id == 32 and not trace_id:find "[^%x]"
-end
-
 --- A trace id that the caller gave in another form than W3C's is hashed into one.
-local function traceparent(trace_id)
-    if not is_w3c(trace_id) then
+local function traceparent(trace_id, is_w3c)
+    if not is_w3c then
         trace_id = system.hex(system.sha256(trace_id):sub(1, 16))
     end
     return ("00-%s-%s-01"):format(trace_id:lower(), system.hex(system.random(8)))
@@ -37,10 +33,11 @@ local function sent_headers(call, run, path)
         headers[#headers + 1] = { "Idempotency-Key", run.id .. "/" .. path }
     end
     local trace_id = live.trace_id(run)
+    local is_w3c = #trace_id == 32 and not trace_id:find "[^%x]"
     if not call.has.traceparent then
-        headers[#headers + 1] = { "traceparent", traceparent(trace_id) }
+        headers[#headers + 1] = { "traceparent", traceparent(trace_id, is_w3c) }
     end
-    if not is_w3c(trace_id) and not call.has["trace-id"] then
+    if not is_w3c and not call.has["trace-id"] then
         headers[#headers + 1] = { "trace-id", trace_id } -- as it came: a hash would not be found again
     end
     return headers

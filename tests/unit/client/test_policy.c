@@ -32,9 +32,9 @@ static struct fh_policy *new_policy(const char *allow, const char *deny)
 static void link_local_and_metadata_are_refused(void **state)
 {
     static const char *const refused[] = {
-        "169.254.169.254",    "169.254.0.1",     "::ffff:169.254.169.254",
-        "64:ff9b::a9fe:a9fe", "fe80::1",         "febf::1",
-        "fd00:ec2::254",      "100.100.100.200", "192.0.0.192"};
+        "169.254.169.254", "169.254.0.1",   "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe",
+        "fe80::1",         "febf::1",       "fd00:ec2::254",          "fd00:ec2::23",
+        "fd20:ce::254",    "168.63.129.16", "100.100.100.200",        "192.0.0.192"};
     static const char *const allowed[] = {"127.0.0.1", "10.0.0.1",        "::1",          "fec0::1",
                                           "8.8.8.8",   "169.253.255.255", "fd00:ec2::253"};
     struct fh_policy *policy = new_policy("", "");
