@@ -146,7 +146,7 @@ class Runs(PsgoCase):
         before = self.suspended(trx)
         for wrong in ({"cur_step": 4}, {"cur_step": 0}, {"cur_step": "2"}, {"err_names": ["nobody"]}, {"err_names": "b"},
                       {"data": [1]}, {"data": 7}, {"rule": {"components": 1}}, {"rule": "{"}, {"rule": 7}):
-            self.assert_refused(self.send("PUT", "/api/v1/suspend", {"id": trx, **wrong}), 100002)
+            self.assert_refused(self.send("PUT", "/api/v1/suspend", {"id": trx, **wrong}), 100002, "/" + next(iter(wrong)))
         for wrong, code in (({}, 100002), ({"id": "x"}, 100006), ({"id": 7}, 100006)):
             self.assert_refused(self.send("PUT", "/api/v1/suspend", {"cur_step": 1, **wrong}), code)
         self.assertEqual(self.suspended(trx), before)

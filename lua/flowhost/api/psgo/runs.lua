@@ -176,8 +176,11 @@ end
 
 local CODES = { NO_RUN = 100006, NO_SNAPSHOT = 100006, EDIT_INVALID = 100002, WRONG_STATE = 100001 }
 
+--- Fields of edits as ps-go calls them.
+local NAMES = { ["/layer"] = "/cur_step", ["/names"] = "/err_names" }
+
 local function refuse(request, result)
-    envelope.fail(request, CODES[result.code] or 100004, result.detail)
+    envelope.fail(request, CODES[result.code] or 100004, (result.detail:gsub("^/%a+", NAMES)))
 end
 
 local function decoded(value)
