@@ -141,6 +141,16 @@ describe("host.lua", function()
         assert.equal("1: env.1 must be a string, a number or a boolean", problem "return { env = { 'x' } }")
     end)
 
+    it("takes networks as a list or as one text", function()
+        assert.equal("10.0.0.0/8, ::1", read("return { net_deny = { '10.0.0.0/8', '::1' } }").net_deny)
+        assert.equal("10.0.0.0/8,::1", read("return { net_allow = '10.0.0.0/8,::1' }").net_allow)
+        assert.equal("", read("return { net_allow = {} }").net_allow)
+        for _, list in ipairs { "'intranet'", "{ 'intranet' }", "{ {} }", "5 == 5" } do
+            assert.matches("^1: net_deny = '.*' must be a list of networks",
+                problem("return { net_deny = " .. list .. " }"))
+        end
+    end)
+
     it("takes no number that JSON cannot hold", function()
         assert.matches("^1: env.X must be", problem "return { env = { X = 0/0 } }")
         assert.matches("^1: env.X must be", problem "return { env = { X = 1/0 } }")
