@@ -32,6 +32,8 @@ local function compile_path(text, field, c)
             local value, is_found = get(root)
             if is_found then
                 return value
+            elseif path.is_past_end(root) then
+                return c.o.null
             end
         end
         M.not_found(path, field, root, c.o)
@@ -45,7 +47,7 @@ end
 function M.not_found(path, field, value, o)
     error({ error = "States.Runtime", is_path = true, path = path.text, field = field,
         cause = ("The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'"):format(
-            path.text, field, (o.encode(value == nil and o.null or value))) }, 0)
+            path.shown, field, (o.encode(value == nil and o.null or value))) }, 0)
 end
 
 --- fun(scope) of the text of a field such as "x.$" or "CausePath"; nil when it is neither path nor call.

@@ -230,6 +230,26 @@ local function compile_why(text, keys, o)
     end
 end
 
+--- Whether a path whose last step is an index only misses because the array ends before it. A template takes null then,
+--- as AWS does; everything else treats it as not found.
+local function compile_past_end(keys, o)
+    local last = keys and keys[#keys]
+    if type(last) ~= "number" then
+        return function()
+            return false
+        end
+    end
+    local before = {}
+    for i = 1, #keys - 1 do
+        before[i] = keys[i]
+    end
+    local get_list = compile_plain(before)
+    return function(value)
+        local list = get_list(value)
+        return type(list) == "table" and o.is_array(list) and list[last > 0 and last or #list + 1 + last] == nil
+    end
+end
+
 -- the module -----------------------------------------------------------------------------------------
 
 ---@class flowhost.JsonPath
@@ -240,6 +260,8 @@ end
 ---@field get fun(value: any): any, boolean what is there and whether anything is; `value` is the root's
 ---@field set? fun(value: any, new: any): any a copy with `new` there, objects made on the way; raises { error, cause }
 ---@field why fun(value: any): string what AWS says when nothing was found
+---@field is_past_end fun(value: any): boolean the last step is an index behind the end of an array
+---@field shown string the text in AWS's sentences: "$$.a" is "$.a" there
 
 local function compile_path(text, o)
     local parsed, message = parse.parse(text)
@@ -249,7 +271,7 @@ local function compile_path(text, o)
     local steps = parsed.steps
     local keys = plain_keys(steps)
     local path = { text = text, root = parsed.root, is_definite = is_definite(steps), is_reference = is_reference(keys),
-        why = compile_why(text, keys, o) }
+        why = compile_why(text, keys, o), is_past_end = compile_past_end(keys, o), shown = (text:gsub("^%$%$", "$")) }
     if keys then
         path.get = compile_plain(keys)
     else

@@ -161,7 +161,7 @@ local whole = outer * -1
 --- What a pattern makes of a text; nil as well for nesting that is too much for LPeg's stack.
 function M.match(pattern, text)
     local ok, parsed = pcall(pattern.match, pattern, text)
-    if ok or tostring(parsed):find "overflow" or tostring(parsed):find "too many" then
+    if ok or tostring(parsed):find "overflow" or tostring(parsed):find "too" then
         return ok and parsed or nil
     end
     error(parsed, 0)
