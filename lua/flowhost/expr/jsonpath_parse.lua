@@ -50,8 +50,8 @@ local space = S " \t\r\n"^0
 local digit = R "09"
 local hex = R("09", "af", "AF")
 local hex4 = hex * hex * hex * hex
-local unicode_escape = P "\\u" * (C(S "dD" * S "89abAB" * hex * hex) * "\\u" * C(S "dD" * R("cf", "CF") * hex * hex)
-    / pair_char + C(hex4) / hex_char)
+local high, low = S "dD" * S "89abAB" * hex * hex, S "dD" * R("cf", "CF") * hex * hex
+local unicode_escape = "\\u" * C(high) * "\\u" * C(low) / pair_char + "\\u" * C(hex4) / hex_char
 local escape = unicode_escape + P "\\" * C(P(1)) / "%1"
 
 local ENDS = S ".[](),*?'\"\\ \t\r\n" + R "\0\31"
