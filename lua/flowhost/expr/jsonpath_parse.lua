@@ -130,14 +130,23 @@ local function join(kind)
     end
 end
 
+--- A path alone asks whether it leads somewhere. Each operand is read once, so that nested filters stay cheap.
+local function compare(left, op, right)
+    if not op then
+        return { kind = "exists", path = left }
+    end
+    return { kind = "compare", left = left, op = op, right = right }
+end
+
 local grammar_rules = {
     any = V "all" * (space * "||" * space * V "all")^0 / join "any",
     all = V "unary" * (space * "&&" * space * V "unary")^0 / join "all",
     unary = "!" * space * step("not", Cg(V "unary", "operand")) + "(" * space * V "any" * space * ")" + V "compare",
-    compare = step("compare", Cg(V "operand", "left") * space * Cg(operator, "op") * space * Cg(V "operand", "right"))
-        + step("exists", Cg(V "path", "path")),
-    operand = literal + step("list", "[" * space * Cg(Ct((V "operand" * (space * "," * space * V "operand")^0)^-1),
-        "list") * space * "]") + Cmt("/" * pattern_text * "/" * C(S "imsux"^0), read_regex) + V "path",
+    compare = (V "path" * V "right"^-1 + V "constant" * V "right") / compare,
+    right = space * operator * space * V "operand",
+    operand = V "path" + V "constant",
+    constant = literal + step("list", "[" * space * Cg(Ct((V "operand" * (space * "," * space * V "operand")^0)^-1),
+        "list") * space * "]") + Cmt("/" * pattern_text * "/" * C(S "imsux"^0), read_regex),
     path = step("path", ("@" * Cg(Cc(false), "is_root") + "$" * Cg(Cc(true), "is_root"))
         * Cg(Ct(steps_of(filter_name)^0), "steps")),
 }

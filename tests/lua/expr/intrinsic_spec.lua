@@ -101,17 +101,16 @@ describe("a function", function()
             ["States.ArrayUnique($)"] = '[1,"1",[1],{"a":1},true,null]', ["States.Array()"] = "[]",
             ["States.ArrayUnique(States.Array())"] = "[]", ["States.Array('a', 1, true, null, $$.Execution.Input.n)"] =
                 '["a",1,true,null,4]', ["States.Array($v.a[0], $v)"] = '[1,{"a":[1]}]',
-            ["States.JsonMerge(States.StringToJson('{\"a\":{\"x\":1},\"b\":1}'), States.StringToJson('{\"a\":2}'), false)"] =
-                '{"a":2,"b":1}', ["States.Hash('x', 'SHA-256')"] = '"sha256(x)"',
-                    ["States.Hash(1, 'MD5')"] = '"md5(1)"',
+            ["States.JsonMerge(States.StringToJson('{\"a\":{},\"b\":1}'), States.StringToJson('{\"a\":2}'), false)"] =
+                '{"a":2,"b":1}',
+            ["States.Hash('x', 'SHA-256')"] = '"sha256(x)"', ["States.Hash(1, 'MD5')"] = '"md5(1)"',
             ["States.UUID()"] = '"4b1f8c44-0000-4000-8000-000000000000"', ["States.MathRandom(1, 11)"] = "6",
             ["States.StringSplit('1+2,3.4', '.+,')"] = '["1","2","3","4"]',
             ["States.StringSplit('abc', '')"] = '["abc"]',
             ["States.StringSplit('aßbßc', 'ß')"] = '["a","b","c"]',
             ["States.ArrayRange(5, 1, -2)"] = "[5,3,1]", ["States.ArrayRange(5, 1, 1)"] = "[]",
             ["States.ArrayRange(1.6, 1.4, 1)"] = "[1]",
-            ["States.ArrayRange(100000000000000000, 100000000000000002, 1)"] =
-                "[1e+17]",
+            ["States.ArrayRange(100000000000000000, 100000000000000002, 1)"] = "[1e+17]",
             ["States.ArrayGetItem(States.Array(1, 2), 1.9)"] = "2", ["States.ArrayGetItem(States.Array(), 9)"] = "null",
             ["States.ArrayGetItem(States.Array(false), 0)"] = "false",
             ["States.ArrayPartition(States.Array(1, 2, 3), 2.6)"] = "[[1,2],[3]]",

@@ -17,7 +17,7 @@ local function get(text, input)
 end
 
 local STORE = [[{"store":{"book":[{"c":"ref","price":8.95,"t":"A"},{"c":"fic","price":12.99,"t":"B","isbn":"x"},
-    {"c":"fic","price":8.99,"t":"C","isbn":"y","tags":["a","b"]}],"bike":{"price":19.95}},"max":10,"s":"text","n":null}]]
+    {"c":"fic","price":8.99,"t":"C","isbn":"y","tags":["a","b"]}],"bike":{"price":19.95}},"max":10,"s":"x","n":null}]]
 
 local function check_rows(rows, input)
     for _, row in ipairs(rows) do
