@@ -195,12 +195,11 @@ describe("setting", function()
     end)
 
     it("refuses what cannot hold the place", function()
-        for _, row in ipairs { { "$.a", "[1]" }, { "$.a.b", '{"a":"x"}' }, { "$.a[3]", '{"a":[1]}' },
-            { "$.a[0]", '{"a":{}}' }, { "$.a", '"x"' } } do
-            local result = set(row[1], row[2], "2")
-            assert.equal("States.ResultPathMatchFailure", result.error)
-            assert.equal(("Unable to apply ReferencePath %s to input %s"):format(row[1],
-                json.encode(json.decode(row[2]))), result.cause)
+        for _, row in ipairs { { "$.a", "[1]", "a" }, { "$.a.b", '{"a":"x"}', "b" }, { "$.a[3]", '{"a":[1]}', "3" },
+            { "$.a[0]", '{"a":{}}', "0" }, { "$.a", '"x"', "a" } } do
+            assert.same({ error = "States.ReferencePathConflict", is_path = true, path = row[1],
+                cause = ('Unable to apply step "%s" to input %s'):format(row[3], row[2]) }, set(row[1], row[2], "2"))
         end
+        assert.equal('Unable to apply step "b" to input {"a":{}}', compile "$.a.b.c".conflict({ a = {} }).cause)
     end)
 end)
