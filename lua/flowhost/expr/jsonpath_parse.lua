@@ -68,7 +68,12 @@ end
 
 local string_pattern = quoted "'" + quoted '"'
 local integer = P "-"^-1 * digit^1 / tonumber
-local number = P "-"^-1 * digit^1 * (P "." * digit^1)^-1 * (S "eE" * S "+-"^-1 * digit^1)^-1 / tonumber
+
+--- LPeg pattern of a number that a double can hold: captures it.
+M.number = Cmt(P "-"^-1 * digit^1 * (P "." * digit^1)^-1 * (S "eE" * S "+-"^-1 * digit^1)^-1, function(_, at, text)
+    local value = tonumber(text) -- nil for an exponent that is absurd
+    return value and math.abs(value) < math.huge and at, value
+end)
 
 -- steps ----------------------------------------------------------------------------------------------
 
@@ -115,7 +120,7 @@ local operator = C(sign + verb + (P "IN" + "NIN") * -(letter + digit) / string.l
     return VERBS[text] or text:lower()
 end
 
-local literal = step("value", Cg(number, "value") + Cg(string_pattern, "value") + Cg(word / WORDS, "value"))
+local literal = step("value", Cg(M.number, "value") + Cg(string_pattern, "value") + Cg(word / WORDS, "value"))
 local pattern_text = Cs((P "\\/" / "/" + C(P "\\" * 1) + (1 - S "/\\"))^1)
 
 local function read_regex(_, at, text, flags)
