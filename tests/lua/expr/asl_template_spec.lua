@@ -56,12 +56,18 @@ describe("a payload template", function()
     end)
 
     it("is refused for a text that is neither a path nor a call, with its place", function()
-        for _, text in ipairs { '"x"', '"$."', '"States.Nope()"', "1", "null", '{"b":1}', '"{% $x %}"',
+        for _, text in ipairs { '"x"', '"$."', '"States.Nope()"', '"{% $x %}"', '"States.Format(\'a\\\\nb\')"',
             [["States.StringToJson('{\"text\":\"An \\\"escaped double quote\\\" here\"}')"]] } do
             local make, err = templates.compile(json.decode('{"p":[{"a.$":' .. text .. "}]}"))
             assert.is_nil(make)
             assert.same({ message = "The value for the field 'a.$' must be a valid JSONPath or a valid intrinsic "
                 .. "function call", location = "/p[0]/a.$" }, err)
+        end
+        for text, kind in pairs { ["1"] = "NUMBER", ["null"] = "NULL", ["[]"] = "ARRAY", ['{"b":1}'] = "OBJECT",
+            ["true"] = "BOOLEAN" } do
+            local _, err = templates.compile(json.decode('{"a.$":' .. text .. "}"))
+            assert.same({ message = "The value for the field 'a.$' must be a STRING that contains a JSONPath but was an "
+                .. kind, location = "/a.$" }, err)
         end
     end)
 
