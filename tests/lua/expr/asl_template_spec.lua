@@ -66,8 +66,8 @@ describe("a payload template", function()
         for text, kind in pairs { ["1"] = "NUMBER", ["null"] = "NULL", ["[]"] = "ARRAY", ['{"b":1}'] = "OBJECT",
             ["true"] = "BOOLEAN" } do
             local _, err = templates.compile(json.decode('{"a.$":' .. text .. "}"))
-            assert.same({ message = "The value for the field 'a.$' must be a STRING that contains a JSONPath but was an "
-                .. kind, location = "/a.$" }, err)
+            assert.same({ message = "The value for the field 'a.$' must be a STRING that contains a JSONPath but was "
+                .. "an " .. kind, location = "/a.$" }, err)
         end
     end)
 
