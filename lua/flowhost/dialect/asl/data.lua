@@ -77,6 +77,14 @@ end
 
 M.result_setter = result_setter
 
+--- Changes a part of the context object. Outputs may hold the one of before.
+function M.note(f, part, value)
+    local context = f.scope.context
+    f.scope.context = { Execution = context.Execution, StateMachine = context.StateMachine, State = context.State,
+        Map = context.Map, Task = context.Task }
+    f.scope.context[part] = value
+end
+
 --- Sets variables, all at once.
 local function assign(f, assigned)
     local variables = f.scope.variables

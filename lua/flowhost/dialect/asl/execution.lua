@@ -10,6 +10,7 @@
 --
 -- attempt raises { error, cause }, see failure.lua.
 
+local data = require "flowhost.dialect.asl.data"
 local failure_module = require "flowhost.dialect.asl.failure"
 local history = require "flowhost.dialect.asl.history"
 
@@ -28,18 +29,14 @@ end
 --- A frame for a branch. Variables that it assigns are its own.
 function M.branch(f, last)
     local scope = f.scope
-    local context = scope.context
-    local own_context = { Execution = context.Execution, StateMachine = context.StateMachine, Map = context.Map,
-        State = context.State }
     return {
         host = f.host, history = f.history, machine = f.machine, last = last or f.last, outer = f,
-        scope = { context = own_context, variables = copy(scope.variables), random = scope.random, uuid = scope.uuid },
+        scope = { context = scope.context, variables = copy(scope.variables), random = scope.random, uuid = scope.uuid },
     }
 end
 
 local function note_state(f, state)
-    f.scope.context.State = { Name = state.name, EnteredTime = f.host:iso_now(), RetryCount = state.is_work and 0
-        or nil }
+    data.note(f, "State", { Name = state.name, EnteredTime = f.host:iso_now(), RetryCount = state.is_work and 0 or nil })
 end
 
 local function enter(f, state, input)
@@ -53,7 +50,9 @@ end
 
 local function exit(f, state, output, assigned)
     f.last = add(f, state.exited_event, f.last, history.exited, state.name, output, assigned)
-    f.scope.context.Task = nil
+    if f.scope.context.Task then
+        data.note(f, "Task", nil)
+    end
 end
 
 --- What is wrong, as a failure; whatever ends the run goes on.
@@ -80,7 +79,7 @@ local function wait_for_retry(f, state, failure)
     f.host:sleep(wait_s)
     local own = f.scope.context.State
     if f.host.needs_context then
-        f.scope.context.State = { Name = own.Name, EnteredTime = own.EnteredTime, RetryCount = own.RetryCount + 1 }
+        data.note(f, "State", { Name = own.Name, EnteredTime = own.EnteredTime, RetryCount = own.RetryCount + 1 })
     end
     return true
 end

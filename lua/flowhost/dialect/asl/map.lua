@@ -50,10 +50,10 @@ local function select_all(f, select, input, value, items)
     end
     local selected, context = {}, f.scope.context
     for i = 1, #items do
-        context.Map = map_context(i, items[i])
+        data.note(f, "Map", map_context(i, items[i]))
         selected[i] = select(f, input, value)
     end
-    context.Map = f.outer and f.outer.scope.context.Map
+    f.scope.context = context
     return selected
 end
 
@@ -65,7 +65,7 @@ local function run_inline(f, state, items, inputs, concurrency)
         local started = add(f, "MapIterationStarted", f.last, history.iteration, "mapIterationStartedEventDetails",
             state.name, i - 1)
         local inner = execution.branch(f, started)
-        inner.scope.context.Map = map_context(i, items[i])
+        data.note(inner, "Map", map_context(i, items[i]))
         local result = run_branch(inner, state.machine, inputs[i])
         f.last = inner.last
         local what = result.is_failure and "Failed" or "Succeeded"
@@ -110,7 +110,7 @@ local function run_children(f, state, inputs, concurrency, limits)
     local failed = 0
     return f.host:parallel(#inputs, concurrency, function(i)
         local inner = child_frame(f)
-        inner.scope.context.Map = map_context(i, inputs[i])
+        data.note(inner, "Map", map_context(i, inputs[i]))
         local result = run_branch(inner, state.machine, inputs[i])
         if result.is_failure then
             failed = failed + 1

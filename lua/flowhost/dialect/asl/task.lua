@@ -170,7 +170,7 @@ local function call_maker(given, c, flow)
         local token
         if resource.mode == "waitForTaskToken" then
             token = f.host:token()
-            f.scope.context.Task = { Token = token }
+            data.note(f, "Task", { Token = token })
         end
         return { resource = resource, token = token, role = role and role(f, input),
             timeout_s = timeout and timeout(f, input), heartbeat_s = heartbeat and heartbeat(f, input),
