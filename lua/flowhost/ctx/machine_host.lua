@@ -94,8 +94,9 @@ local TIMEOUTS = { TIMEOUT = "States.Timeout" }
 
 local function of_engine(err)
     local data = type(err.data) == "table" and err.data or {}
-    if data.is_asl then
-        return { error = data.error, cause = data.cause, is_final = true, is_timeout = data.is_timeout }
+    if data.is_asl or err.code:find "^States%." or data.error or data.cause then
+        return { error = data.error or (err.code:find "^States%.%a*Timeout$" and err.code or nil), cause = data.cause,
+            is_final = true, is_timeout = data.is_timeout or err.code:find "^States%.%a*Timeout$" ~= nil }
     elseif TIMEOUTS[err.code] then
         return { error = TIMEOUTS[err.code], is_final = true, is_timeout = true }
     end

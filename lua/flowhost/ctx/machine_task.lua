@@ -13,7 +13,7 @@ local json, native = core.json, core.native
 
 local M = {}
 
-local SERVICES = {}
+local SERVICES = { ["http:invoke"] = require "flowhost.ctx.machine_http" }
 M.SERVICES = SERVICES
 
 local function fail(name, cause, more)
