@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The fields of Amazon States Language, as data: which objects have which fields, of which kind, in which query
--- The fields of Amazon States Language, as data: which objects have which fields, of which kind, in which query language,
--- which must be there and which exclude each other. Read by check/object.lua; kinds are in check/kinds.lua and
--- check/parts.lua. Source: states-language.net and what AWS was recorded with.
+-- language, which must be there and which exclude each other. Read by check/object.lua; the kinds are in
+-- check/kinds.lua and check/parts.lua. Source: states-language.net and what AWS was recorded with.
+--
 --   object = { fields = { name = field }, required = names, exclusive = lists of names, one_of = lists of names }
 --   field  = { kind, only = "JSONPath" | "JSONata" | nil, min, max (of numbers), values (of enums), dynamic = true
 --              where an expression may stand for the value in JSONata, object (of kind "object") }
