@@ -15,15 +15,6 @@ end
 local function options()
     return {
         null = json.null, is_array = json.is_array, array = json.array, encode = json.encode,
-        jsonpath = { compile = function(text)
-            if text:sub(1, 1) ~= "$" then
-                return nil, "must begin with '$'"
-            end
-            return { root = text:match "^%$%$?[%w_]*", is_reference = not text:find "[*?@]" }
-        end },
-        intrinsic = { compile = function(text)
-            return text:find "^States%.%u%w*%(.*%)$" and {} or nil, "no intrinsic function"
-        end },
         jsonata = { compile = function()
             return {}
         end },

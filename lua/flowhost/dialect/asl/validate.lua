@@ -7,7 +7,9 @@
 -- First the schema (check/states.lua and what it names); only a definition of the right form is looked at as a graph.
 
 local graph = require "flowhost.dialect.asl.check.graph"
+local intrinsic = require "flowhost.expr.intrinsic"
 local json_text = require "flowhost.dialect.asl.json_text"
+local jsonpath = require "flowhost.expr.jsonpath"
 local object = require "flowhost.dialect.asl.check.object"
 local schema = require "flowhost.dialect.asl.check.schema"
 require "flowhost.dialect.asl.check.parts"
@@ -57,17 +59,19 @@ end
 ---@class flowhost.AslValidateOptions
 ---@field null any what stands for null
 ---@field is_array fun(value: any): boolean
----@field jsonpath { compile: fun(text: string): table?, string? } flowhost.expr.jsonpath
----@field intrinsic { compile: fun(text: string): table?, string? } flowhost.expr.intrinsic
+---@field array fun(list: table): table marks a table as an array
+---@field encode fun(value: any): string
 ---@field jsonata { compile: fun(text: string): table?, table? } flowhost.expr.jsonata
 
 --- A validator: { check(definition, { type = "STANDARD" | "EXPRESS", is_test_state }) -> problems }. In a test of one
 --- state the definition may be that state alone; where it leads to is not looked at then.
 ---@param o flowhost.AslValidateOptions
 function M.new(o)
+    local own = { null = o.null, is_array = o.is_array, jsonpath = jsonpath.new(o), intrinsic = intrinsic,
+        jsonata = o.jsonata }
     return {
         check = function(definition, options)
-            return check(o, definition, options or {})
+            return check(own, definition, options or {})
         end,
     }
 end

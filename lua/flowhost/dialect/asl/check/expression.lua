@@ -40,7 +40,7 @@ function M.path_of(ctx, value)
 end
 
 local function is_intrinsic(ctx, value)
-    return type(value) == "string" and value:find(INTRINSIC) and ctx.o.intrinsic.compile(value) ~= nil
+    return type(value) == "string" and value:find(INTRINSIC) and ctx.o.intrinsic.check(value) ~= nil
 end
 
 local function check_template_field(ctx, name, value, location)

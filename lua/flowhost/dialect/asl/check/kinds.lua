@@ -4,11 +4,11 @@
 local expression = require "flowhost.dialect.asl.check.expression"
 local object = require "flowhost.dialect.asl.check.object"
 local report = require "flowhost.dialect.asl.check.report"
+local rfc3339 = require "flowhost.expr.rfc3339"
 
 local M = {}
 
 local kinds = object.kinds
-local MONTH_DAYS = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
 
 local function is_number(value)
     return type(value) == "number" or type(value) == "cdata"
@@ -86,48 +86,17 @@ function kinds.strings(ctx, value, location)
     end
 end
 
--- Times --------------------------------------------------------------------------------------------
-
-local function is_time(hour, minute, second)
-    return tonumber(hour) <= 23 and tonumber(minute) <= 59 and tonumber(second) <= 60
-end
-
-local function is_date(year, month, day)
-    month, day, year = tonumber(month), tonumber(day), tonumber(year)
-    local days = MONTH_DAYS[month]
-    if month == 2 and not (year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)) then
-        days = 28
-    end
-    return days ~= nil and day >= 1 and day <= days
-end
-
-local function is_zone(zone)
-    local hour, minute = zone:match "^[+-](%d%d):(%d%d)$"
-    return zone == "Z" or (hour ~= nil and tonumber(hour) <= 23 and tonumber(minute) <= 59)
-end
-
-local TIMESTAMP = "^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)(.+)$"
-
---- Whether a text is a timestamp of RFC 3339 as ASL narrows it: capital T, and capital Z where it has no offset.
-function M.is_timestamp(text)
-    local year, month, day, hour, minute, second, rest = text:match(TIMESTAMP)
-    if not year then
-        return false
-    end
-    return is_date(year, month, day) and is_time(hour, minute, second) and is_zone((rest:gsub("^%.%d+", "")))
-end
+-- Times and paths ----------------------------------------------------------------------------------
 
 function kinds.timestamp(ctx, value, location, field)
     if field.dynamic and expression.check_dynamic(ctx, value, location) then
         return
     elseif type(value) ~= "string" then
         expected(ctx, location, "String")
-    elseif not M.is_timestamp(value) then
+    elseif not rfc3339.parse(value) then
         report.schema(ctx, location, "String does not match RFC3339 timestamp")
     end
 end
-
--- Paths --------------------------------------------------------------------------------------------
 
 --- InputPath and OutputPath: any path; null discards.
 function kinds.path(ctx, value, location)

@@ -3,7 +3,7 @@
 -- containers of states inside of states.
 
 local expression = require "flowhost.dialect.asl.check.expression"
-local kinds_module = require "flowhost.dialect.asl.check.kinds"
+require "flowhost.dialect.asl.check.kinds"
 local object = require "flowhost.dialect.asl.check.object"
 local report = require "flowhost.dialect.asl.check.report"
 local schema = require "flowhost.dialect.asl.check.schema"
@@ -291,7 +291,5 @@ function kinds.label(ctx, value, location)
         ctx.labels[value] = true
     end
 end
-
-M.is_timestamp = kinds_module.is_timestamp
 
 return M
