@@ -114,7 +114,8 @@ end
 ---@return table<string, string[]>
 function M.references(definition, o)
     local all = {}
-    each_state(definition, definition.QueryLanguage == "JSONata" and "JSONata" or "JSONPath", function(name, state, language)
+    local machine_language = definition.QueryLanguage == "JSONata" and "JSONata" or "JSONPath"
+    each_state(definition, machine_language, function(name, state, language)
         local found = {}
         if language == "JSONata" then
             walk_jsonata(state, found, o.add_jsonata)
