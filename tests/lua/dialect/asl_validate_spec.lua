@@ -12,16 +12,7 @@ local function read_json(name)
     return assert(json.decode(text))
 end
 
-local function options()
-    return {
-        null = json.null, is_array = json.is_array, array = json.array, encode = json.encode,
-        jsonata = { compile = function()
-            return {}
-        end },
-    }
-end
-
-local validator = validate.new(options())
+local validator = validate.new(json)
 
 --- The problems of a case's definition or text.
 local function problems_of(case)

@@ -6,6 +6,9 @@
 
 local M = {}
 
+--- Levels of objects and arrays that the host's decoder goes down.
+M.MAX_DEPTH = 128
+
 local format = string.format
 local SOURCE_CHARS = 500
 local VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
@@ -196,6 +199,10 @@ end
 -- Structure ----------------------------------------------------------------------------------------
 
 local function push(scan, at, is_array)
+    if #scan.stack == M.MAX_DEPTH then
+        error({ problem = { code = "TOO_DEEPLY_NESTED", severity = "ERROR", location = place(scan, at),
+            message = ("The definition is nested more than %d levels deep"):format(M.MAX_DEPTH) } }, 0)
+    end
     scan.stack[#scan.stack + 1] = { at = at, is_array = is_array, is_empty = true }
     return at + 1
 end

@@ -9,9 +9,11 @@
 local graph = require "flowhost.dialect.asl.check.graph"
 local intrinsic = require "flowhost.expr.intrinsic"
 local json_text = require "flowhost.dialect.asl.json_text"
+local jsonata = require "flowhost.expr.jsonata"
 local jsonpath = require "flowhost.expr.jsonpath"
 local object = require "flowhost.dialect.asl.check.object"
 local schema = require "flowhost.dialect.asl.check.schema"
+local scope = require "flowhost.dialect.asl.check.scope"
 require "flowhost.dialect.asl.check.parts"
 require "flowhost.dialect.asl.check.states"
 
@@ -49,6 +51,7 @@ local function check(o, definition, options)
     check_machine(ctx, is_alone and wrap(definition) or definition)
     if not ctx.problems[1] and not is_alone then
         graph.check(ctx, definition, "")
+        scope.check(ctx, definition)
     end
     for _, warning in ipairs(ctx.warnings) do
         ctx.problems[#ctx.problems + 1] = warning
@@ -61,14 +64,13 @@ end
 ---@field is_array fun(value: any): boolean
 ---@field array fun(list: table): table marks a table as an array
 ---@field encode fun(value: any): string
----@field jsonata { compile: fun(text: string): table?, table? } flowhost.expr.jsonata
 
 --- A validator: { check(definition, { type = "STANDARD" | "EXPRESS", is_test_state }) -> problems }. In a test of one
 --- state the definition may be that state alone; where it leads to is not looked at then.
 ---@param o flowhost.AslValidateOptions
 function M.new(o)
-    local own = { null = o.null, is_array = o.is_array, jsonpath = jsonpath.new(o), intrinsic = intrinsic,
-        jsonata = o.jsonata }
+    local own = { null = o.null, is_array = o.is_array, encode = o.encode, jsonpath = jsonpath.new(o),
+        intrinsic = intrinsic, jsonata = jsonata.new(o) }
     return {
         check = function(definition, options)
             return check(own, definition, options or {})

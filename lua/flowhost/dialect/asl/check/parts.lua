@@ -68,9 +68,9 @@ function kinds.resource(ctx, value, location)
     end
 end
 
-function kinds.credentials(ctx, value, location)
+function kinds.credentials(ctx, value, location, field)
     if not object.is_object(ctx, value) then
-        return kinds.template(ctx, value, location)
+        return kinds.template(ctx, value, location, field)
     elseif value.RoleArn == nil and value["RoleArn.$"] == nil then
         return report.schema(ctx, location, "The field 'RoleArn' is required but was missing")
     end
@@ -218,14 +218,14 @@ local function check_variable(ctx, name, location)
     end
 end
 
-function kinds.assign(ctx, value, location)
+function kinds.assign(ctx, value, location, field)
     if not object.is_object(ctx, value) then
         return report.schema(ctx, location, "Expected value of type Object")
     end
     for _, name in ipairs(report.sorted_keys(value)) do
         check_variable(ctx, (variable_name(ctx, name)), location)
     end
-    kinds.template(ctx, value, location)
+    kinds.template(ctx, value, location, field)
 end
 
 local function looks_static(value)
@@ -247,9 +247,9 @@ function kinds.result(ctx, value, location)
     end
 end
 
-function kinds.items(ctx, value, location)
+function kinds.items(ctx, value, location, field)
     if ctx.o.is_array(value) then
-        kinds.template(ctx, value, location)
+        kinds.template(ctx, value, location, field)
     elseif not expression.check_dynamic(ctx, value, location) then
         report.schema(ctx, location, "Expected value of type Array")
     end
