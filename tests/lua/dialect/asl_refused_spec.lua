@@ -90,6 +90,24 @@ describe("the sentence of a refusal", function()
     end)
 end)
 
+describe("the answer to a validation", function()
+    local problems = problems_of '{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a":"$.b"},"X":1,"Y":2}}}'
+
+    local function answer_of(o)
+        o.array = json.array
+        local answer = validate.diagnose(problems, o)
+        return { answer.result, #answer.diagnostics, answer.truncated }
+    end
+
+    it("has the errors, or the warnings too, up to a number", function()
+        assert.same({ "FAIL", 3, false }, answer_of {})
+        assert.same({ "FAIL", 4, false }, answer_of { severity = "WARNING" })
+        assert.same({ "FAIL", 3, false }, answer_of { most = 3 })
+        assert.same({ "FAIL", 2, true }, answer_of { most = 2 })
+        assert.same({ "FAIL", 3, false }, answer_of { most = 0 })
+    end)
+end)
+
 -- as Jackson words it
 describe("a text that is no definition", function()
     local function check(text, message, place)

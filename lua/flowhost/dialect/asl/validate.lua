@@ -64,22 +64,64 @@ end
 ---@field is_array fun(value: any): boolean
 ---@field array fun(list: table): table marks a table as an array
 ---@field encode fun(value: any): string
+---@field decode fun(text: string): any, string?
 
---- A validator: { check(definition, { type = "STANDARD" | "EXPRESS", is_test_state }) -> problems }. In a test of one
---- state the definition may be that state alone; where it leads to is not looked at then.
+local function check_text(o, text, options)
+    local problem = json_text.check(text)
+    if problem then
+        return { problem }
+    end
+    local definition, reason = o.decode(text)
+    if definition == nil then
+        return { { code = "INVALID_JSON_DESCRIPTION", severity = "ERROR", message = reason } }
+    end
+    return check(o, definition, options), definition
+end
+
+--- A validator:
+---
+---   check(definition, { type = "STANDARD" | "EXPRESS", is_test_state }) -> problems
+---   check_text(text, the same) -> problems, definition or nil where it is not JSON
+---
+--- In a test of one state the definition may be that state alone; where it leads to is not looked at then.
 ---@param o flowhost.AslValidateOptions
 function M.new(o)
     local own = { null = o.null, is_array = o.is_array, encode = o.encode, jsonpath = jsonpath.new(o),
-        intrinsic = intrinsic, jsonata = jsonata.new(o) }
+        intrinsic = intrinsic, jsonata = jsonata.new(o), decode = o.decode }
     return {
         check = function(definition, options)
             return check(own, definition, options or {})
+        end,
+        check_text = function(text, options)
+            return check_text(own, text, options or {})
         end,
     }
 end
 
 --- What is wrong with a definition's text: a problem, or nil where it is a JSON object.
 M.check_text = json_text.check
+
+local MOST_DIAGNOSTICS = 100
+
+--- The answer of ValidateStateMachineDefinition: errors, with severity "WARNING" also warnings, `most` of them.
+---@param problems table[]
+---@param o { severity: string?, most: integer?, array: fun(list: table): table }
+---@return { result: "OK"|"FAIL", diagnostics: table[], truncated: boolean }
+function M.diagnose(problems, o)
+    local answer = { result = "OK", diagnostics = o.array {}, truncated = false }
+    local most = o.most and o.most > 0 and o.most or MOST_DIAGNOSTICS
+    for _, problem in ipairs(problems) do
+        local is_error = problem.severity == "ERROR"
+        if is_error then
+            answer.result = "FAIL"
+        end
+        if is_error or o.severity == "WARNING" then
+            answer.truncated = #answer.diagnostics >= most
+            answer.diagnostics[#answer.diagnostics + 1] = not answer.truncated and problem or nil
+        end
+    end
+    return answer
+end
 
 --- The problems that refuse a definition, in AWS's one sentence; nil when there are none.
 ---@param problems table[]
