@@ -14,8 +14,23 @@ local M = {}
 
 local sort = table.sort
 
-local function refuse(field, at)
-    error({ template = true, message = intrinsic.invalid_text(field), location = at .. "/" .. field }, 0)
+local KINDS = { number = "NUMBER", cdata = "NUMBER", boolean = "BOOLEAN" }
+
+--- What AWS calls the type of a value.
+local function kind_of(value, o)
+    if type(value) == "table" then
+        return o.is_array(value) and "ARRAY" or "OBJECT"
+    end
+    return KINDS[type(value)] or "NULL"
+end
+
+local function refuse(field, value, at, o)
+    local message = intrinsic.invalid_text(field)
+    if type(value) ~= "string" then
+        message = ("The value for the field '%s' must be a STRING that contains a JSONPath but was an %s"):format(field,
+            kind_of(value, o))
+    end
+    error({ template = true, message = message, location = at .. "/" .. field }, 0)
 end
 
 -- dynamic fields -------------------------------------------------------------------------------------
@@ -32,6 +47,8 @@ local function compile_path(text, field, c)
             local value, is_found = get(root)
             if is_found then
                 return value
+            elseif path.is_past_end(root) then
+                return c.o.null
             end
         end
         M.not_found(path, field, root, c.o)
@@ -45,7 +62,7 @@ end
 function M.not_found(path, field, value, o)
     error({ error = "States.Runtime", is_path = true, path = path.text, field = field,
         cause = ("The JSONPath '%s' specified for the field '%s' could not be found in the input '%s'"):format(
-            path.text, field, (o.encode(value == nil and o.null or value))) }, 0)
+            path.shown, field, (o.encode(value == nil and o.null or value))) }, 0)
 end
 
 --- fun(scope) of the text of a field such as "x.$" or "CausePath"; nil when it is neither path nor call.
@@ -75,7 +92,7 @@ end
 --- The maker of one entry and the name it gets; nil for a constant.
 local function compile_field(key, inner, c, at)
     if key:sub(-2) == ".$" then
-        return compile_text(inner, key, c) or refuse(key, at), key:sub(1, -3)
+        return compile_text(inner, key, c) or refuse(key, inner, at, c.o), key:sub(1, -3)
     end
     return compile_value(inner, c, at .. "/" .. key), key
 end

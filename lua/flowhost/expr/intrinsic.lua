@@ -2,8 +2,10 @@
 -- Intrinsic functions of Amazon States Language, compiled to closures. Pure; random numbers, UUIDs, hashes and base64
 -- come in by the options and the scope.
 --
--- A failure is raised as { error = "States.IntrinsicFailure", cause, function_text, path? }; the cause reads "The
--- function 'States.X(...)' had the following error: ...", and whoever knows the state puts its sentence before it.
+-- A failure is raised as { error = "States.Runtime", cause, function_text, path? }; the cause reads "The function
+-- 'States.X(...)' had the following error: ..." with the whole text of the outermost call, and whoever knows the state
+-- puts its sentence before it. AWS answers so to all of them, a wrong number of arguments included, whatever the
+-- specification says of States.IntrinsicFailure.
 
 local parse = require "flowhost.expr.intrinsic_parse"
 local functions = require "flowhost.expr.intrinsic_functions"
@@ -14,7 +16,7 @@ local M = {}
 local MESSAGE = "must be a valid JSONPath or a valid intrinsic function call"
 
 local function fail(text, what, path)
-    error({ error = "States.IntrinsicFailure", function_text = text, path = path,
+    error({ error = "States.Runtime", function_text = text, path = path,
         cause = ("The function '%s' had the following error: %s"):format(text, what) }, 0)
 end
 
@@ -26,6 +28,16 @@ local ARGUMENTS = {}
 
 function ARGUMENTS.call(node, c, depth)
     return compile_call(node, c, depth + 1)
+end
+
+--- What AWS says of a path that leads nowhere; it names the state's input whatever the path's root is.
+local function describe_miss(path, root, scope, o)
+    local reason = root ~= nil and path.why(root) or ""
+    if reason:find("Filter: ", 1, true) == 1 then
+        return reason
+    end
+    return ("The JsonPath argument for the field '%s' could not be found in the input '%s'"):format(path.shown,
+        (o.encode(scope.input == nil and o.null or scope.input)))
 end
 
 function ARGUMENTS.path(node, c)
@@ -41,8 +53,7 @@ function ARGUMENTS.path(node, c)
             value, is_found = get(root)
         end
         if not is_found then
-            fail(c.text, ("The JsonPath argument for the field '%s' could not be found in the input '%s'"):format(
-                node.text, (c.o.encode(root == nil and c.o.null or root))), node.text)
+            fail(c.text, describe_miss(path, root, scope, c.o), node.text)
         end
         return value
     end
@@ -68,22 +79,18 @@ end
 
 -- calls ----------------------------------------------------------------------------------------------
 
-local function check_count(node, entry)
-    local count = #node.arguments
-    if count < entry.least or count > entry.most then
-        error({ intrinsic = ("%s takes %s, not %d arguments"):format(node.name,
-            entry.least == entry.most and entry.least or entry.least .. " or more", count) }, 0)
-    end
+--- Whether a function takes so many arguments; AWS finds out when it runs.
+local function takes(entry, count)
+    return count >= entry.least and count <= entry.most
 end
 
 function compile_call(node, c, depth)
-    local entry = functions[node.name:sub(8)]
+    local entry = functions.FUNCTIONS[node.name:sub(8)]
     if not entry then
         error({ intrinsic = "the intrinsic function " .. node.name .. " is not known" }, 0)
     elseif depth > parse.MAX_DEPTH then
         error({ intrinsic = ("intrinsic functions are nested more than %d deep"):format(parse.MAX_DEPTH) }, 0)
     end
-    check_count(node, entry)
     local count, makers = #node.arguments, {}
     for i, argument in ipairs(node.arguments) do
         makers[i] = ARGUMENTS[argument.kind](argument, c, depth, entry.is_template and i == 1)
@@ -91,6 +98,9 @@ function compile_call(node, c, depth)
     local run, env = entry.run, { o = c.o, name = node.name, fail = function(what)
         fail(c.text, what)
     end }
+    if not takes(entry, count) then
+        run = functions.refuse
+    end
     return function(scope)
         local arguments = {}
         for i = 1, count do
@@ -102,7 +112,7 @@ end
 
 ---@class flowhost.Intrinsic
 ---@field text string
----@field evaluate fun(scope: flowhost.AslScope): any raises { error = "States.IntrinsicFailure", cause, function_text }
+---@field evaluate fun(scope: flowhost.AslScope): any raises { error = "States.Runtime", cause, function_text, path? }
 
 ---@class flowhost.AslScope
 ---@field input any what `$` stands for
@@ -135,18 +145,12 @@ function M.invalid_text(field)
     return ("The value for the field '%s' %s"):format(field, MESSAGE)
 end
 
-local function count_depth(node, depth)
-    local entry = functions[node.name:sub(8)]
-    if not entry or depth > parse.MAX_DEPTH then
+local function is_known(node, depth)
+    if not functions.FUNCTIONS[node.name:sub(8)] or depth > parse.MAX_DEPTH then
         return false
     end
-    local count = #node.arguments
-    if count < entry.least or count > entry.most then
-        return false
-    end
-    for i = 1, count do
-        local inner = node.arguments[i]
-        if inner.kind == "call" and not count_depth(inner, depth + 1) then
+    for _, inner in ipairs(node.arguments) do
+        if inner.kind == "call" and not is_known(inner, depth + 1) then
             return false
         end
     end
@@ -156,8 +160,8 @@ end
 --- Whether a text is a call, cheaply: true, or nil and what is wrong.
 function M.check(text)
     local tree, message = parse.parse(text)
-    if tree and not count_depth(tree, 1) then
-        return nil, "an intrinsic function is not known, takes other arguments or is nested too deep: " .. text
+    if tree and not is_known(tree, 1) then
+        return nil, "an intrinsic function is not known or nested too deep: " .. text
     end
     return tree and true or nil, message
 end

@@ -1,13 +1,19 @@
 -- SPDX-License-Identifier: MIT
 -- What each intrinsic function does: name (without "States.") -> { least, most, run(arguments, env, scope) }. Pure.
 --
--- env = { o, name, fail(text) }. Numbers round half up as recorded (-1.5 is -1), each argument by itself.
+-- env = { o, name, fail(text) }. MathAdd rounds each argument half up as recorded (-1.5 is -1); the other functions cut
+-- fractions off, as AWS does whatever its guide says. What is wrong with arguments is not told apart: all of it is
+-- "Invalid arguments in States.X".
 
 local base64 = require "flowhost.expr.base64"
 local equal = require "flowhost.expr.jsonpath_equal"
 local value_module = require "flowhost.expr.value"
 
 local M = {}
+
+--- name (without "States.") -> { least, most, is_template?, run }
+M.FUNCTIONS = {}
+local F = M.FUNCTIONS
 
 local type, floor, concat = type, math.floor, table.concat
 local number_text = value_module.number_text
@@ -25,6 +31,11 @@ local function bad_arguments(env)
     env.fail("Invalid arguments in " .. env.name)
 end
 
+--- What runs in place of a function that was given too few or too many arguments.
+function M.refuse(_, env)
+    bad_arguments(env)
+end
+
 local function want_text(value, env)
     if type(value) ~= "string" then
         bad_arguments(env)
@@ -34,7 +45,7 @@ end
 
 local function want_short_text(value, env)
     if #want_text(value, env) > MAX_TEXT and select(2, value:gsub("[^\128-\191]", "")) > MAX_TEXT then
-        env.fail(("The argument of %s has more than %d characters"):format(env.name, MAX_TEXT))
+        bad_arguments(env)
     end
     return value
 end
@@ -53,17 +64,29 @@ local function want_object(value, env)
     return value
 end
 
---- The number rounded half up; int64 stay what they are.
-local function want_integer(value, env)
-    if type(value) == "number" then
-        return floor(value + 0.5)
-    elseif type(value) ~= "cdata" then
+local function want_number(value, env)
+    if not is_number(value) then
         bad_arguments(env)
     end
-    return value
+    return tonumber(value)
 end
 
---- A copy of the outside of an array that the caller may fill.
+--- The number without its fraction.
+local function want_integer(value, env)
+    local number = want_number(value, env)
+    return number < 0 and math.ceil(number) or floor(number)
+end
+
+--- A 32-bit integer of a number rounded half up.
+local function want_int32(number, env)
+    local rounded = floor(number + 0.5)
+    if not (rounded >= -2147483648 and rounded <= 2147483647) then
+        bad_arguments(env)
+    end
+    return rounded
+end
+
+--- A marked array, empty or of a plain list.
 local function new_array(env, list)
     return env.o.array(list or {})
 end
@@ -88,51 +111,47 @@ local function format(arguments, env)
     local template = want_text(arguments[1], env)
     local used, parts, at = 1, {}, 1
     while at <= #template do
-        local from, to = template:find("[{\\]", at)
-        if not from then
-            parts[#parts + 1] = template:sub(at)
-            break
-        end
+        local from = template:find("[{}\\]", at) or #template + 1
+        local pair = template:sub(from, from + 1)
         parts[#parts + 1] = template:sub(at, from - 1)
-        local pair = template:sub(from, to + 1)
         if pair == "{}" then
             used = used + 1
             parts[#parts + 1] = arguments[used] ~= nil and shown(arguments[used], env) or ""
-            at = to + 2
         elseif pair:find "^\\[\\'{}]" then
             parts[#parts + 1] = pair:sub(2)
-            at = to + 2
+        elseif pair:find "^[{}]" then
+            bad_arguments(env)
         else
-            parts[#parts + 1] = pair:sub(1, 1)
-            at = to + 1
+            parts[#parts + 1] = pair
         end
+        at = from + 2
     end
     if used ~= #arguments then
-        env.fail(("The number of arguments does not match the number of occurrences of {} in %s"):format(env.name))
+        env.fail("Invalid arguments in States.Format: number of arguments do not match the occurrences of {}.")
     end
     return concat(parts)
 end
 
-M.Format = { least = 1, most = 100, run = format, is_template = true }
+F.Format = { least = 1, most = 100, run = format, is_template = true }
 
-M.StringToJson = { least = 1, most = 1, run = function(arguments, env)
+F.StringToJson = { least = 1, most = 1, run = function(arguments, env)
     local text = want_text(arguments[1], env)
     if not text:find "%S" then
         return env.o.null
     end
-    local value, message = env.o.decode(text)
+    local value = env.o.decode(text)
     if value == nil then
-        env.fail("Invalid JSON: " .. tostring(message))
+        bad_arguments(env)
     end
     return value
 end }
 
-M.JsonToString = { least = 1, most = 1, run = function(arguments, env)
+F.JsonToString = { least = 1, most = 1, run = function(arguments, env)
     return (env.o.encode(arguments[1]))
 end }
 
 --- Parts between any of the separator's characters; parts without text are left out.
-M.StringSplit = { least = 2, most = 2, run = function(arguments, env)
+F.StringSplit = { least = 2, most = 2, run = function(arguments, env)
     local text, separators = want_text(arguments[1], env), want_text(arguments[2], env)
     local set, list = {}, new_array(env)
     for char in separators:gmatch "[%z\1-\127\192-\255][\128-\191]*" do
@@ -155,38 +174,37 @@ M.StringSplit = { least = 2, most = 2, run = function(arguments, env)
     return list
 end }
 
-M.Base64Encode = { least = 1, most = 1, run = function(arguments, env)
+F.Base64Encode = { least = 1, most = 1, run = function(arguments, env)
     return (env.o.base64_encode or base64.encode)(want_short_text(arguments[1], env))
 end }
 
-M.Base64Decode = { least = 1, most = 1, run = function(arguments, env)
-    local text = (env.o.base64_decode or base64.decode)(want_short_text(arguments[1], env))
-    return text or env.fail("Invalid Base64 text in " .. env.name)
+F.Base64Decode = { least = 1, most = 1, run = function(arguments, env)
+    return (env.o.base64_decode or base64.decode)(want_short_text(arguments[1], env)) or bad_arguments(env)
 end }
 
 local ALGORITHMS = { MD5 = "md5", ["SHA-1"] = "sha1", ["SHA-256"] = "sha256", ["SHA-384"] = "sha384",
     ["SHA-512"] = "sha512" }
 
-M.Hash = { least = 2, most = 2, run = function(arguments, env)
+F.Hash = { least = 2, most = 2, run = function(arguments, env)
     local data = arguments[1]
     if type(data) ~= "string" then
         data = env.o.encode(data)
     end
     local algorithm = ALGORITHMS[want_text(arguments[2], env)]
     if not algorithm then
-        env.fail("Invalid algorithm in States.Hash: " .. arguments[2])
+        bad_arguments(env)
     end
     return env.o.hash(algorithm, want_short_text(data, env))
 end }
 
 -- arrays ---------------------------------------------------------------------------------------------
 
-M.Array = { least = 0, most = 1000, run = function(arguments, env)
+F.Array = { least = 0, most = 1000, run = function(arguments, env)
     return new_array(env, arguments)
 end }
 
-M.ArrayPartition = { least = 2, most = 2, run = function(arguments, env)
-    local array, size = want_array(arguments[1], env), tonumber(want_integer(arguments[2], env))
+F.ArrayPartition = { least = 2, most = 2, run = function(arguments, env)
+    local array, size = want_array(arguments[1], env), want_integer(arguments[2], env)
     if size < 1 then
         bad_arguments(env)
     end
@@ -210,38 +228,38 @@ local function contains(array, value)
     return false
 end
 
-M.ArrayContains = { least = 2, most = 2, run = function(arguments, env)
+F.ArrayContains = { least = 2, most = 2, run = function(arguments, env)
     return contains(want_array(arguments[1], env), arguments[2])
 end }
 
-M.ArrayRange = { least = 3, most = 3, run = function(arguments, env)
-    local first, last = tonumber(want_integer(arguments[1], env)), tonumber(want_integer(arguments[2], env))
-    local by = tonumber(want_integer(arguments[3], env))
-    if by == 0 then
+F.ArrayRange = { least = 3, most = 3, run = function(arguments, env)
+    local first, last = want_integer(arguments[1], env), want_integer(arguments[2], env)
+    local by = want_integer(arguments[3], env)
+    if by == 0 or floor((last - first) / by) >= MAX_RANGE then
         bad_arguments(env)
-    elseif floor((last - first) / by) + 1 > MAX_RANGE then
-        env.fail(("The range of %s has more than %d items"):format(env.name, MAX_RANGE))
     end
     local list = new_array(env)
-    for number = first, last, by do
-        list[#list + 1] = number
+    for i = 0, floor((last - first) / by) do
+        list[i + 1] = first + i * by
     end
     return list
 end }
 
-M.ArrayGetItem = { least = 2, most = 2, run = function(arguments, env)
-    local array, index = want_array(arguments[1], env), tonumber(want_integer(arguments[2], env))
-    if index < 0 or index >= #array then
-        env.fail(("Index %s is out of bounds for an array of length %d"):format(number_text(index), #array))
+--- Nothing but an empty array gives null for an index behind its end, as AWS does.
+F.ArrayGetItem = { least = 2, most = 2, run = function(arguments, env)
+    local array, index = want_array(arguments[1], env), want_integer(arguments[2], env)
+    if index < 0 or (index >= #array and #array > 0) then
+        bad_arguments(env)
     end
-    return array[index + 1]
+    local item = array[index + 1]
+    return item == nil and env.o.null or item
 end }
 
-M.ArrayLength = { least = 1, most = 1, run = function(arguments, env)
+F.ArrayLength = { least = 1, most = 1, run = function(arguments, env)
     return #want_array(arguments[1], env)
 end }
 
-M.ArrayUnique = { least = 1, most = 1, run = function(arguments, env)
+F.ArrayUnique = { least = 1, most = 1, run = function(arguments, env)
     local array, list, seen = want_array(arguments[1], env), new_array(env), {}
     for i = 1, #array do
         local value = array[i]
@@ -261,10 +279,10 @@ end }
 
 -- objects, numbers -----------------------------------------------------------------------------------
 
-M.JsonMerge = { least = 3, most = 3, run = function(arguments, env)
+F.JsonMerge = { least = 3, most = 3, run = function(arguments, env)
     local merged = {}
-    if arguments[3] ~= false then
-        env.fail("States.JsonMerge does only the shallow merge: its third argument must be false")
+    if arguments[3] == true then -- AWS has no deep merge
+        bad_arguments(env)
     end
     for i = 1, 2 do
         for key, inner in next, want_object(arguments[i], env) do
@@ -274,14 +292,15 @@ M.JsonMerge = { least = 3, most = 3, run = function(arguments, env)
     return merged
 end }
 
-M.MathAdd = { least = 2, most = 2, run = function(arguments, env)
-    return want_integer(arguments[1], env) + want_integer(arguments[2], env)
+F.MathAdd = { least = 2, most = 2, run = function(arguments, env)
+    local left = want_int32(want_number(arguments[1], env), env)
+    return want_int32(left + want_int32(want_number(arguments[2], env), env), env)
 end }
 
 --- A number from 0 to below 1 out of a seed: two rounds of the minimal standard generator (Park and Miller), whose
 --- products stay exact in a double.
 local function seeded(seed)
-    local state = tonumber(seed) % 2147483646 + 1
+    local state = seed % 2147483646 + 1
     for _ = 1, 3 do
         state = state * 48271 % 2147483647
     end
@@ -289,16 +308,16 @@ local function seeded(seed)
 end
 
 --- From the first number to below the second.
-M.MathRandom = { least = 2, most = 3, run = function(arguments, env, scope)
-    local first, last = tonumber(want_integer(arguments[1], env)), tonumber(want_integer(arguments[2], env))
-    if last <= first then
+F.MathRandom = { least = 2, most = 3, run = function(arguments, env, scope)
+    local first, last = want_integer(arguments[1], env), want_integer(arguments[2], env)
+    if first >= last then
         bad_arguments(env)
     end
     local fraction = arguments[3] ~= nil and seeded(want_integer(arguments[3], env)) or scope.random()
     return first + floor(fraction * (last - first))
 end }
 
-M.UUID = { least = 0, most = 0, run = function(_, _, scope)
+F.UUID = { least = 0, most = 0, run = function(_, _, scope)
     return scope.uuid()
 end }
 

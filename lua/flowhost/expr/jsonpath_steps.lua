@@ -187,10 +187,18 @@ end
 
 local AGGREGATES = {
     min = function(list)
-        return math.min(unpack(list))
+        local least = list[1]
+        for i = 2, #list do
+            least = math.min(least, list[i])
+        end
+        return least
     end,
     max = function(list)
-        return math.max(unpack(list))
+        local most = list[1]
+        for i = 2, #list do
+            most = math.max(most, list[i])
+        end
+        return most
     end,
     avg = function(list)
         return sum(list) / #list
