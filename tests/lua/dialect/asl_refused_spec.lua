@@ -158,6 +158,17 @@ describe("a text that is no definition", function()
         assert.equal("The definition is nested more than 128 levels deep", problem.message)
     end)
 
+    it("is told when it has two states of one name", function()
+        local text = '{"StartAt":"A","States":{"A":{"Type":"Parallel","Branches":[{},{"States":{"B":{},"B":{}}}]}}}'
+        local problem = validate.check_text(text)
+        assert.equal("DUPLICATE_STATE_NAME: Duplicate State name: B", problem.code .. ": " .. problem.message)
+        assert.equal("/States/A/Branches[1]/States/B", problem.location)
+        problem = validate.check_text '{"States":{"M":{"ItemProcessor":{"States":{"C":{},"D":{},"C":1}}}}}'
+        assert.equal("/States/M/ItemProcessor/States/C", problem.location)
+        assert.is_nil(validate.check_text(
+            '{"States":{"A":{"Parameters":{"States":{"a":1,"a":2}},"A":[[{"a":1,"a":2}]]}}}'))
+    end)
+
     it("is none of these", function()
         assert.is_nil(validate.check_text ' {"a":[1,-2.5e3,"\\u00e4",null,true,{}],"b":{"c":[]}} ')
     end)
