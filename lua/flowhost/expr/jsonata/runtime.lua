@@ -1,0 +1,468 @@
+-- SPDX-License-Identifier: MIT
+-- What compiled expressions and functions share: kinds of values, sequences, errors, the budget. One runtime per
+-- JSON library; the state of the evaluation that runs now is `rt.state`, because closures that need no argument for it
+-- are faster. An evaluation does not yield; one inside another (a host's function) keeps the outer one's state.
+--
+-- Arrays that an evaluation makes carry one of these metatables; they are turned into the host's arrays at the end:
+--   SEQ     a sequence: what a path gives; one item stands for itself, none for undefined
+--   KEEP    a sequence that stays an array with one item, too (the [] of a[])
+--   CONS    an array that a step constructs; not flattened
+--   OUTER   the input, if an array, as the one item of a sequence
+--   TUPLES  items with the bindings of @, # and %: { ["@"] = item, name = value }
+-- Functions carry FUNCTION: { invoke(count, context, ...), raw(...), arity, name }.
+
+local number_text = require "flowhost.expr.jsonata.number_text"
+local message = require "flowhost.expr.jsonata.message"
+
+local M = {}
+
+local getmetatable, setmetatable, type = getmetatable, setmetatable, type
+local floor, huge = math.floor, math.huge
+local concat, sort = table.concat, table.sort
+
+local SLICE = 10000 -- ticks between two looks at the clock
+local MAX_TICKS = 1e9
+local MAX_RANGE = 1e7
+
+local ARRAY, SEQ, KEEP, CONS, OUTER, TUPLES = {}, {}, {}, {}, {}, {} -- ARRAY only where the host has no mark
+local FUNCTION = {}
+M.SEQ, M.KEEP, M.CONS, M.OUTER, M.TUPLES, M.FUNCTION = SEQ, KEEP, CONS, OUTER, TUPLES, FUNCTION
+
+local INTERNAL = { [ARRAY] = true, [SEQ] = true, [KEEP] = true, [CONS] = true, [OUTER] = true, [TUPLES] = true }
+
+local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r",
+    ["\t"] = "\\t" }
+
+local function escape(ch)
+    return ESCAPES[ch] or ("\\u%04x"):format(ch:byte())
+end
+
+local function quote(text)
+    return '"' .. text:gsub('[%c"\\]', function(ch)
+        return ch ~= "\127" and escape(ch) or ch
+    end) .. '"'
+end
+
+--- The metatable by which the host's arrays are told; nil where only o.is_array knows.
+local function find_mark(o)
+    local sample = o.array {}
+    local mark = debug and debug.getmetatable(sample)
+    return mark and o.is_array(setmetatable({}, mark)) and mark or nil
+end
+
+local function add_kinds(rt, o)
+    local null = o.null
+    local mark = find_mark(o)
+    local plain_is_array = not mark and o.is_array or nil
+
+    local function is_array(value)
+        if type(value) ~= "table" then
+            return false
+        end
+        local mt = getmetatable(value)
+        if mt == nil then
+            return plain_is_array ~= nil and plain_is_array(value)
+        end
+        return mt ~= FUNCTION
+    end
+
+    local function is_object(value)
+        return type(value) == "table" and getmetatable(value) == nil
+            and (plain_is_array == nil or not plain_is_array(value))
+    end
+
+    --- The letter of signatures for a value.
+    local function letter_of(value)
+        local kind = type(value)
+        if kind == "string" then
+            return "s"
+        elseif kind == "number" or kind == "cdata" then
+            return "n"
+        elseif kind == "table" then
+            local mt = getmetatable(value)
+            return mt == nil and (is_array(value) and "a" or "o") or mt == FUNCTION and "f" or "a"
+        elseif kind == "boolean" then
+            return "b"
+        end
+        return value == nil and "m" or value == null and "l" or "f"
+    end
+
+    --- Marks a fresh table as an array.
+    local function new_array(list)
+        if mark then
+            return setmetatable(list, mark)
+        end
+        return setmetatable(list, ARRAY)
+    end
+
+    --- A sequence as the array that the host knows.
+    local function to_host(list)
+        if mark then
+            return setmetatable(list, mark)
+        end
+        return o.array(setmetatable(list, nil))
+    end
+
+    rt.null, rt.is_array, rt.is_object, rt.letter_of, rt.new_array = null, is_array, is_object, letter_of, new_array
+    rt.mark, rt.to_host = mark, to_host
+end
+
+--- Errors and the budget.
+local function add_control(rt, o)
+    local state = rt.state
+
+    --- Raises an error of JSONata. The position is that of the outermost call that runs, else `fields.position`; the
+    --- token is its own, else the innermost call's.
+    local function fail(code, fields)
+        local err = fields or {}
+        err.code = code
+        err.position = state.outer and state.outer.position or err.position
+        err.token = err.token or state.inner and state.inner.token
+        error(err, 0)
+    end
+
+    local function stop(text)
+        error({ code = "U1001", message = text, position = state.outer and state.outer.position,
+            token = state.inner and state.inner.token }, 0)
+    end
+
+    --- Called when the ticks of a slice are used up.
+    local function check_budget()
+        state.used = state.used + SLICE - state.ticks
+        state.ticks = SLICE
+        if state.used > state.max_ticks then
+            stop "the expression takes too many steps; look for a loop without end"
+        elseif state.deadline and state.clock() > state.deadline then
+            stop(("the expression takes longer than %d ms; look for a loop without end"):format(state.max_ms))
+        end
+    end
+
+    --- Counts `count` steps of work.
+    function rt.tick(count)
+        local left = state.ticks - count
+        state.ticks = left
+        if left < 0 then
+            check_budget()
+        end
+    end
+
+    function rt.start_budget(env)
+        state.ticks, state.used, state.max_ticks = SLICE, 0, env.max_ticks or MAX_TICKS
+        state.clock = env.clock or function()
+            return os.clock() * 1000
+        end
+        state.max_ms = env.max_ms
+        state.deadline = env.max_ms and state.clock() + env.max_ms
+        state.level, state.max_depth = 0, env.max_depth or huge
+    end
+
+    function rt.explain(err)
+        return message.explain(err, function(value)
+            local ok, text = pcall(rt.stringify, value)
+            return ok and text or tostring(value)
+        end)
+    end
+
+    rt.fail, rt.stop = fail, stop
+    rt.keys_given, rt.added = o.keys, o.added
+end
+
+local function add_sequences(rt)
+    local is_array, is_object, new_array, tick = rt.is_array, rt.is_object, rt.new_array, rt.tick
+    local state, fail = rt.state, rt.fail
+    local keys_given = rt.keys_given
+
+    --- What a node gives for a sequence: nothing for none, the item for one.
+    function rt.collapse(value)
+        if type(value) == "table" then
+            local mt = getmetatable(value)
+            if mt == SEQ or mt == OUTER then
+                if value[2] == nil then
+                    return value[1]
+                end
+            elseif mt == KEEP and value[1] == nil then
+                return nil
+            end
+        end
+        return value
+    end
+
+    --- Says that a value goes into an array or object, so that the end has to look for sequences in there.
+    function rt.note(value)
+        if type(value) == "table" and INTERNAL[getmetatable(value)] then
+            state.is_dirty = true
+        end
+    end
+
+    --- Keys of an object in order.
+    function rt.keys(object)
+        if keys_given then
+            return keys_given(object)
+        end
+        local list, count = {}, 0
+        for key in next, object do
+            count = count + 1
+            list[count] = key
+        end
+        if count > 1 then
+            sort(list)
+        end
+        tick(count)
+        return list
+    end
+
+    --- a and b as one array; undefined ones do not count.
+    function rt.append(a, b)
+        if a == nil then
+            return b
+        elseif b == nil then
+            return a
+        end
+        local list, count = {}, 0
+        if is_array(a) then
+            count = #a
+            for i = 1, count do
+                list[i] = a[i]
+            end
+        else
+            list[1], count = a, 1
+        end
+        if is_array(b) then
+            for i = 1, #b do
+                list[count + i] = b[i]
+            end
+        else
+            list[count + 1] = b
+        end
+        tick(#list)
+        state.is_dirty = true
+        return new_array(list)
+    end
+
+    function rt.range(from, to)
+        if from == nil or to == nil or from > to then
+            return nil
+        elseif to - from + 1 > MAX_RANGE then
+            fail("D2014", { value = to - from + 1, token = "..", position = state.range_position })
+        end
+        local list = {}
+        for i = from, to do
+            list[i - from + 1] = i
+        end
+        tick(to - from)
+        return setmetatable(list, SEQ)
+    end
+
+    --- Turns what an evaluation made inside a result into the host's arrays. Input is passed through untouched.
+    local function finish(value, depth)
+        if type(value) ~= "table" then
+            return value
+        end
+        local mt = getmetatable(value)
+        if INTERNAL[mt] then
+            rt.to_host(value)
+        elseif mt == FUNCTION or not state.is_dirty then
+            return value
+        end
+        if state.is_dirty and depth < 600 then
+            for _, inner in next, value do
+                if type(inner) == "table" then
+                    finish(inner, depth + 1)
+                end
+            end
+        end
+        return value
+    end
+
+    function rt.finish(value)
+        if is_array(value) and getmetatable(value) == OUTER then
+            value = value[1]
+        end
+        return finish(value, 0)
+    end
+
+    rt.is_object = is_object
+end
+
+local function add_values(rt)
+    local is_array, null, fail, keys = rt.is_array, rt.null, rt.fail, rt.keys
+    local is_object, tick = rt.is_object, rt.tick
+
+    --- The boolean that a value stands for; nil for undefined.
+    local function to_boolean(value)
+        local kind = type(value)
+        if kind == "boolean" or value == nil then
+            return value
+        elseif kind == "string" then
+            return value ~= ""
+        elseif kind == "number" then
+            if value == huge or value == -huge then
+                fail("D1001", { value = value })
+            end
+            return value ~= 0 and value == value
+        elseif kind == "cdata" then
+            return value ~= 0
+        elseif kind ~= "table" then
+            return false
+        elseif is_array(value) then
+            for i = 1, #value do
+                if to_boolean(value[i]) then
+                    return true
+                end
+            end
+            return false
+        end
+        return getmetatable(value) == nil and next(value) ~= nil
+    end
+    rt.to_boolean = to_boolean
+
+    --- Whether JavaScript takes a value as true: what comparators return.
+    function rt.is_truthy(value)
+        return value ~= nil and value ~= false and value ~= null and value ~= 0 and value ~= "" and value == value
+    end
+
+    local equals
+
+    local function equal_objects(a, b)
+        local count = 0
+        for key, value in next, a do
+            count = count + 1
+            if b[key] == nil or not equals(value, b[key]) then
+                return false
+            end
+        end
+        for _ in next, b do
+            count = count - 1
+        end
+        return count == 0
+    end
+
+    function equals(a, b)
+        if a == b then
+            return true
+        elseif type(a) ~= "table" or type(b) ~= "table" then
+            return type(a) == type(b) and type(a) == "cdata" and a == b
+        elseif is_array(a) ~= is_array(b) or getmetatable(a) == FUNCTION or getmetatable(b) == FUNCTION then
+            return false
+        elseif not is_array(a) then
+            return equal_objects(a, b)
+        end
+        if #a ~= #b then
+            return false
+        end
+        tick(#a)
+        for i = 1, #a do
+            if not equals(a[i], b[i]) then
+                return false
+            end
+        end
+        return true
+    end
+    rt.equals = equals
+
+    local write
+
+    local function write_array(value, out, indent, depth)
+        local count = #value
+        if count == 0 then
+            out[#out + 1] = "[]"
+            return
+        end
+        local inner = indent and "\n" .. (" "):rep(indent * (depth + 1)) or ""
+        tick(count)
+        for i = 1, count do
+            out[#out + 1] = (i == 1 and "[" or ",") .. inner
+            write(value[i], out, indent, depth + 1)
+        end
+        out[#out + 1] = (indent and "\n" .. (" "):rep(indent * depth) or "") .. "]"
+    end
+
+    local function write_object(value, out, indent, depth)
+        local list = keys(value)
+        if #list == 0 then
+            out[#out + 1] = "{}"
+            return
+        end
+        local inner = indent and "\n" .. (" "):rep(indent * (depth + 1)) or ""
+        for i = 1, #list do
+            out[#out + 1] = (i == 1 and "{" or ",") .. inner .. quote(list[i]) .. (indent and ": " or ":")
+            write(value[list[i]], out, indent, depth + 1)
+        end
+        out[#out + 1] = (indent and "\n" .. (" "):rep(indent * depth) or "") .. "}"
+    end
+
+    function write(value, out, indent, depth)
+        local kind = type(value)
+        if kind == "string" then
+            out[#out + 1] = quote(value)
+        elseif kind == "number" or kind == "cdata" then
+            if value ~= value then
+                out[#out + 1] = "null"
+            else
+                if value == huge or value == -huge then
+                    fail("D1001", { value = value })
+                end
+                out[#out + 1] = number_text.short(value)
+            end
+        elseif kind == "boolean" then
+            out[#out + 1] = value and "true" or "false"
+        elseif kind ~= "table" then
+            out[#out + 1] = "null"
+        elseif is_array(value) then
+            write_array(value, out, indent, depth)
+        elseif is_object(value) then
+            write_object(value, out, indent, depth)
+        else
+            out[#out + 1] = '""'
+        end
+    end
+
+    --- JSON text of a value as $string writes it: numbers of 15 digits, functions as "".
+    function rt.stringify(value, indent)
+        local out = {}
+        write(value, out, indent, 0)
+        return concat(out)
+    end
+
+    --- The text of a value in a concatenation.
+    function rt.to_text(value, indent)
+        local kind = type(value)
+        if kind == "string" then
+            return value
+        elseif kind == "number" then
+            if value == floor(value) and value > -1e14 and value < 1e14 then
+                return value == 0 and "0" or value .. ""
+            elseif value == huge or value == -huge or value ~= value then
+                fail("D3001", { value = value })
+            end
+            return number_text.short(value)
+        elseif kind == "table" then
+            local mt = getmetatable(value)
+            if mt == FUNCTION then
+                return ""
+            elseif mt == OUTER then
+                return rt.to_text(value[1], indent)
+            end
+        elseif value == nil then
+            return nil
+        elseif kind == "function" then
+            return ""
+        end
+        return rt.stringify(value, indent)
+    end
+end
+
+---@param o table { null, array, is_array, keys?, added? }
+function M.new(o)
+    local rt = { state = { ticks = 0, level = 0 } }
+    for name, value in pairs(M) do
+        rt[name] = value
+    end
+    add_kinds(rt, o)
+    add_control(rt, o)
+    add_sequences(rt)
+    add_values(rt)
+    return rt
+end
+
+return M
