@@ -1,0 +1,120 @@
+-- SPDX-License-Identifier: MIT
+-- Checks the expressions of a definition: paths, intrinsic functions, payload templates and JSONata between {% and %}.
+
+local object = require "flowhost.dialect.asl.check.object"
+local report = require "flowhost.dialect.asl.check.report"
+
+local M = {}
+
+local INTRINSIC = "^States%."
+
+--- The JSONata text of "{% ... %}"; nil for other values.
+function M.jsonata_text(value)
+    return type(value) == "string" and value:match "^{%%(.*)%%}$" or nil
+end
+
+local function check_jsonata(ctx, text, location)
+    local expression, err = ctx.o.jsonata.compile(text)
+    if not expression then
+        report.add(ctx, "INVALID_JSONATA_EXPRESSION", location, "%s", err.message)
+    end
+    return expression
+end
+
+--- Checks the expression that a value holds; false when it holds none.
+function M.check_dynamic(ctx, value, location)
+    local text = ctx.language == "JSONata" and M.jsonata_text(value)
+    if not text then
+        return false
+    end
+    check_jsonata(ctx, text, location)
+    return true
+end
+
+--- Whether a text is a path: one of AWS's dialect of JSONPath.
+function M.path_of(ctx, value)
+    if type(value) ~= "string" then
+        return nil, "Expected value of type String"
+    end
+    return ctx.o.jsonpath.compile(value)
+end
+
+local function is_intrinsic(ctx, value)
+    return type(value) == "string" and value:find(INTRINSIC) and ctx.o.intrinsic.check(value) ~= nil
+end
+
+local function check_template_field(ctx, name, value, location)
+    if not M.path_of(ctx, value) and not is_intrinsic(ctx, value) then
+        report.schema(ctx, location,
+            "The value for the field '%s' must be a valid JSONPath or a valid intrinsic function call", name)
+    end
+end
+
+local check_path_template
+
+local function check_path_entry(ctx, name, value, location)
+    if type(name) == "string" and name:sub(-2) == ".$" then
+        return check_template_field(ctx, name, value, location)
+    elseif type(value) == "string" and (value:find "^%$%$?%." or value:find(INTRINSIC)) then
+        report.warn(ctx, "NO_DOLLAR", object.at(location, name),
+            "The field '%s' looks like a path or an intrinsic function but its name does not end with '.$'", name)
+    end
+    return check_path_template(ctx, value, object.at(location, name))
+end
+
+local function check_items(ctx, value, location, check)
+    for i, inner in ipairs(value) do
+        check(ctx, inner, ("%s[%d]"):format(location, i - 1))
+    end
+end
+
+function check_path_template(ctx, value, location)
+    if type(value) ~= "table" then
+        return
+    elseif ctx.o.is_array(value) then
+        return check_items(ctx, value, location, check_path_template)
+    end
+    for _, name in ipairs(report.sorted_keys(value)) do
+        check_path_entry(ctx, name, value[name], location)
+    end
+end
+
+local function check_jsonata_template(ctx, value, location)
+    if type(value) ~= "table" then
+        M.check_dynamic(ctx, value, location)
+    elseif ctx.o.is_array(value) then
+        check_items(ctx, value, location, check_jsonata_template)
+    else
+        for _, name in ipairs(report.sorted_keys(value)) do
+            check_jsonata_template(ctx, value[name], object.at(location, name))
+        end
+    end
+end
+
+--- A payload template of the language in use.
+function M.check_template(ctx, value, location)
+    local check = ctx.language == "JSONata" and check_jsonata_template or check_path_template
+    return check(ctx, value, location)
+end
+
+--- A Reference Path: names one place. `o`: context = it may begin with $$, variable = with $name.
+function M.check_reference(ctx, value, location, o)
+    local path, reason = M.path_of(ctx, value)
+    if not path then
+        return report.schema(ctx, location, "Value is not a Reference Path: %s", reason)
+    end
+    local root = path.root
+    local is_allowed = root == "$" or (root == "$$" and o.context) or (root ~= "$$" and o.variable)
+    if not path.is_reference or not is_allowed then
+        report.schema(ctx, location, "Value is not a Reference Path")
+    end
+end
+
+--- A reference path or an intrinsic function that gives a text.
+function M.check_reference_or_intrinsic(ctx, value, location)
+    if not is_intrinsic(ctx, value) then
+        M.check_reference(ctx, value, location, { context = true, variable = true })
+    end
+end
+
+return M
