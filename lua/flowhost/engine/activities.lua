@@ -220,7 +220,7 @@ function M.create(name, tags, done)
     local batch = store.batch()
     batch:set_intake()
     batch:expect_absent(ACTIVITIES, name)
-    batch:put(ACTIVITIES, name, json.encode_stored { created = timer.now_ms(), tags = tags })
+    batch:put(ACTIVITIES, name, json.encode_stored { created = timer.now_ms(), tags = tags and next(tags) and tags })
     fault "engine.activity.create"
     submit(batch, function(code)
         fault "engine.activity.created"
@@ -231,20 +231,27 @@ function M.create(name, tags, done)
     end)
 end
 
---- Its tags become others. done(nil) or done(problem).
-function M.set_tags(name, tags, done)
+--- Changes tags. done(nil) or done(problem).
+---@param o { set: table<string, string>?, unset: string[]? }
+function M.tag(name, o, done)
     local text = store.get(ACTIVITIES, name)
     if not text then
         return done { code = "ActivityDoesNotExist" }
     end
     local row = json.decode_stored(text)
-    row.tags = tags
+    row.tags = row.tags or {}
+    for key, value in pairs(o.set or {}) do
+        row.tags[key] = value
+    end
+    for _, key in ipairs(o.unset or {}) do
+        row.tags[key] = nil
+    end
     local batch = store.batch()
     batch:expect_value(ACTIVITIES, name, text)
     batch:put(ACTIVITIES, name, json.encode_stored(row))
     submit(batch, function(code)
         if code == "CONFLICT" then
-            return M.set_tags(name, tags, done)
+            return M.tag(name, o, done)
         end
         done(code and { code = code })
     end)

@@ -164,6 +164,8 @@ local function is_early(arguments, id)
     local run = live.runs[arguments.id]
     if not arguments.is_callback then
         return false
+    elseif run and run.durable == "never" then
+        return not run.is_over and not (run.early_results and run.early_results[id])
     elseif run then
         return not run.is_over and not (run.tasks and run.tasks[id] == false) and not has_ended(run.journal, id)
     end

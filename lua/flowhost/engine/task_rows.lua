@@ -21,6 +21,7 @@ local TASKS, QUEUES = store.tables.tasks, store.tables.queues
 local M = {}
 
 local ALARM_TAG = "t"
+local PAGE = 1000
 
 ---@class flowhost.TaskRow
 ---@field name string           the queue; "" of a callback
@@ -66,11 +67,10 @@ end
 
 -- with the run's batch -----------------------------------------------------------------------------
 
---- A new task. `input`: JSON, nil of a callback. A callback's heartbeat counts from now on.
+--- A new task. `input`: JSON, nil of a callback.
 ---@param row flowhost.TaskRow
 function M.open(run, id, row, input)
-    if row.is_callback and row.heartbeat then
-        row.alarm = row.scheduled + row.heartbeat
+    if row.alarm then
         alarms.set(run, run.bytes, row.alarm, ALARM_TAG .. id, "task")
     end
     rows.also(run, "put", TASKS, task_key(run.bytes, id), json.encode_stored(row))
@@ -107,13 +107,17 @@ end
 
 --- All tasks of a run that has ended.
 function M.close_all(run)
-    local keys, values, count = store.scan(TASKS, { prefix = run.bytes, limit = 100000 })
-    for i = 1, keys and count or 0 do
-        local row = values[i] and json.decode_stored(values[i])
-        if row then
-            M.close(run, keys[i]:sub(17), row)
+    local after
+    repeat
+        local keys, values, count = store.scan(TASKS, { prefix = run.bytes, after = after, limit = PAGE })
+        for i = 1, keys and count or 0 do
+            local row = values[i] and json.decode_stored(values[i])
+            if row then
+                M.close(run, keys[i]:sub(17), row)
+            end
         end
-    end
+        after = keys and keys[count]
+    until not after or count < PAGE
 end
 
 --- Sets the alarm of a row again that fired while its run stood still.

@@ -180,9 +180,12 @@ local function has_stub(run, path, name)
     return run.stub and run.stub_of(run, { path = path, kind = "task", name = name })
 end
 
+--- A callback's heartbeat counts from its beginning.
 local function new_row(o, scheduled)
-    return { name = o.name, scheduled = scheduled, heartbeat = o.heartbeat_ms, is_callback = o.callback ~= nil or nil,
-        beat = o.callback and scheduled or nil }
+    local is_callback = o.callback ~= nil
+    return { name = o.name, scheduled = scheduled, heartbeat = o.heartbeat_ms, is_callback = is_callback or nil,
+        beat = is_callback and scheduled or nil, alarm = is_callback and o.heartbeat_ms and scheduled + o.heartbeat_ms
+        or nil }
 end
 
 local function open(o)
@@ -197,9 +200,9 @@ local function open(o)
 end
 
 --- Something is to be written though nothing was recorded.
-local function write_soon(run)
+local function write(run)
     run.recorded = run.recorded + 1
-    commit.flush_soon(run)
+    commit.flush(run)
 end
 
 --- A task that an earlier life of the run has opened.
@@ -208,19 +211,19 @@ local function take_up(current)
     local row = task_rows.read(run.bytes, id)
     if not row then
         write_new(run, id, current.row, current.input) -- a fork has its own
-        return write_soon(run)
+        return write(run)
     end
     current.row = row
     if row.taken then
         note_taken(current, row.worker, row.taken)
     elseif not row.is_callback and not task_rows.is_queued(run, id, row) then
         write_new(run, id, row, current.input) -- the run had stood still
-        return write_soon(run)
+        return write(run)
     end
     if row.beat and row.heartbeat and row.beat + row.heartbeat <= timer.now_ms() then
         current.done(nil, heartbeat_error(current))
     elseif task_rows.renew_alarm(run, id, row) then
-        write_soon(run)
+        write(run)
     end
 end
 
@@ -228,10 +231,13 @@ end
 local function leave(current)
     local run, id, row = current.fiber.run, current.id, current.row
     if run.tasks then
-        run.tasks[id] = row.is_callback and not run.is_over and false or nil
+        run.tasks[id] = nil
     end
-    if is_unwritten(run) then
-        return not row.is_callback and task_queue.withdraw(row.name, id)
+    if is_unwritten(run) and row.is_callback then
+        run.early_results = run.early_results or {}
+        run.early_results[id] = true -- no other counts
+    elseif is_unwritten(run) then
+        task_queue.withdraw(row.name, id)
     elseif run.is_over and run.status == "waiting" then
         return -- parked
     elseif run.is_over and not row.is_callback then
@@ -240,8 +246,17 @@ local function leave(current)
         if row.is_callback then
             current.extra = current.extra or {}
             current.extra.task = { id = system.hex(id) }
+            run.tasks[id] = false
         end
         task_rows.close(run, id, row)
+    end
+end
+
+--- Its run has ended: so has it, though it may not even be stored yet.
+local function abort(current)
+    local run = current.fiber.run
+    if run.is_over and current.row and not is_unwritten(run) then
+        task_rows.close(run, current.id, current.row)
     end
 end
 
@@ -335,7 +350,7 @@ function M.wait(o)
     end
     return effect.wait("task", o.name, {
         hash = o.input and system.hash64(o.input) or "", input = o.input, open = open(o), act = act(o),
-        on_held = on_held(o),
+        abort = abort, on_held = on_held(o),
     })
 end
 

@@ -166,3 +166,192 @@ describe("a task", function()
         assert.equal("InvalidOutput", succeed(w, token, "{"))
     end)
 end)
+
+describe("a task's time", function()
+    local WITH_TIMEOUT = [[
+        local ok, err = pcall(ctx.task, "q", nil, { timeout = 100 })
+        return { err.code, err.message, err.data }
+    ]]
+    local WITH_HEARTBEAT = [[
+        local ok, err = pcall(ctx.task, "q", nil, { heartbeat = 30 })
+        return { ok, ok and err or err.code, not ok and err.data.error or nil }
+    ]]
+
+    it("counts from its beginning, whoever has it", function()
+        for _, is_taken in ipairs { false, true } do
+            local w = begun(WITH_TIMEOUT)
+            w:pass(6000)
+            local token = is_taken and poll(w, "q", "w1")[1].token
+            w:pass(93999)
+            assert.equal("waiting", w:run().status)
+            w:pass(1)
+            assert.same({ "TIMEOUT", "task 'q' was not finished in time", { error = "States.Timeout" } },
+                w:run().output)
+            check_clean(w)
+            assert.is_nil(poll(w, "q", "w2")[1])
+            if token then
+                assert.equal("TaskTimedOut", succeed(w, token, "1"))
+            end
+        end
+    end)
+
+    it("without a sign of life ends it, from when a worker has it", function()
+        local w = begun(WITH_HEARTBEAT)
+        w:pass(100000)
+        assert.equal("waiting", w:run().status)
+        local token = poll(w, "q", "w1")[1].token
+        w:pass(29999)
+        assert.equal(0, w:live_count())
+        assert.is_nil(beat(w, token))
+        w:pass(29999)
+        assert.is_nil(beat(w, token))
+        w:pass(15000)
+        assert.equal(0, w:live_count())
+        w:pass(14999)
+        assert.equal("waiting", w:run().status)
+        w:pass(1)
+        assert.same({ false, "TIMEOUT", "States.HeartbeatTimeout" }, w:run().output)
+        assert.equal("TaskTimedOut", beat(w, token))
+        check_clean(w)
+    end)
+
+    it("without a sign of life ends it in memory, too", function()
+        local w = begun(WITH_HEARTBEAT)
+        local token = poll(w, "q", "w1")[1].token
+        w:pass(3000)
+        assert.is_nil(beat(w, token))
+        assert.is_nil(succeed(w, token, '"x"'))
+        assert.same({ true, "x" }, w:run().output)
+        check_clean(w)
+        w:pass(30000)
+        assert.is_nil(w:next_timer())
+    end)
+end)
+
+describe("a run that is not kept", function()
+    local NEVER = 'durable = "never"'
+
+    it("has its tasks in memory", function()
+        local w = new([[ return ctx.task("q", input, { heartbeat = 10 }) ]], nil, NEVER)
+        create(w, "q")
+        local first, second = w:start("a", 1), w:start("a", 2)
+        w:rest()
+        local applied = w:applied()
+        local got, other = poll(w, "q", "w1")[1], poll(w, "q", "w2")[1]
+        assert.equal("1", got.input)
+        assert.is_nil(poll(w, "q", "w3")[1])
+        other.give_back()
+        w:rest()
+        other = poll(w, "q", "w3")[1]
+        assert.equal("2", other.input)
+        w:pass(6000)
+        assert.is_nil(beat(w, got.token))
+        w:pass(4000)
+        assert.is_nil(first.status)
+        assert.equal(504, second.status)
+        assert.is_nil(succeed(w, got.token, "11"))
+        assert.equal("11", first.body:match "^%d+")
+        assert.equal("TaskDoesNotExist", succeed(w, got.token, "12"))
+        assert.equal(applied, w:applied())
+        assert.is_nil(w:next_timer())
+    end)
+
+    it("takes its tasks out of the queue", function()
+        local w = new([[ ctx.race { function() ctx.task "q" end, function() ctx.sleep(1) end } ]], nil, NEVER)
+        create(w, "q")
+        w:start "a"
+        w:pass(1000)
+        assert.is_nil(poll(w, "q", "w1")[1])
+    end)
+end)
+
+describe("a task that nobody waits for any more", function()
+    local LOSER = [[
+        return ctx.race { function() return ctx.task("q", 1) end, function() ctx.sleep(input) return "slept" end }
+    ]]
+
+    it("leaves its queue", function()
+        for _, is_taken in ipairs { false, true } do
+            local w = new(LOSER)
+            create(w, "q")
+            w:start("a", 20)
+            w:pass(6000)
+            local token = is_taken and poll(w, "q", "w1")[1].token
+            w:pass(14000)
+            assert.equal("succeeded", w:run().status)
+            check_clean(w)
+            assert.is_nil(poll(w, "q", "w1")[1])
+            if token then
+                assert.equal("TaskTimedOut", succeed(w, token, "1"))
+            end
+        end
+    end)
+
+    it("goes with its run", function()
+        for _, ms in ipairs { 0, 6000 } do
+            local w = begun(TASK)
+            w:pass(ms)
+            local id = w:ids()[1]
+            local request = w:request("POST", "/v1/runs/" .. id .. "/cancel", { body = "{}" })
+            w:settle()
+            assert.equal(202, request.status)
+            assert.equal("cancelled", w:run().status)
+            check_clean(w)
+            assert.is_nil(poll(w, "q", "w1")[1])
+        end
+    end)
+
+    it("waits while its run stands still, out of the queue", function()
+        local w = begun [[
+            return { ctx.all {
+                function() return ctx.task("q", 1) end,
+                function() ctx.sleep(1) ctx.suspend("LOOK", "here") return 2 end,
+            } }
+        ]]
+        w:pass(2000)
+        assert.equal("suspended", w:run().status)
+        assert.is_nil(poll(w, "q", "w1")[1])
+        w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/recover", { body = "{}" })
+        w:rest()
+        local got = poll(w, "q", "w1")[1]
+        assert.equal("1", got.input)
+        assert.is_nil(succeed(w, got.token, "5"))
+        assert.same({ 5, 2 }, w:run().output)
+        check_clean(w)
+    end)
+
+    it("gives its result to a run that stands still", function()
+        local w = begun [[
+            return { ctx.all {
+                function() return ctx.task("q", 1) end,
+                function() ctx.sleep(1) ctx.suspend("LOOK", "here") return 2 end,
+            } }
+        ]]
+        local token = poll(w, "q", "w1")[1].token
+        w:pass(2000)
+        assert.equal("suspended", w:run().status)
+        assert.is_nil(beat(w, token))
+        assert.is_nil(succeed(w, token, "5"))
+        assert.equal("TaskTimedOut", succeed(w, token, "6"))
+        w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/recover", { body = "{}" })
+        w:rest()
+        assert.same({ 5, 2 }, w:run().output)
+        check_clean(w)
+    end)
+
+    it("goes with a run that stood still", function()
+        local w = begun [[
+            return ctx.all {
+                function() return ctx.task("q", 1, { heartbeat = 1000 }) end,
+                function() ctx.sleep(1) ctx.suspend("LOOK", "here") end,
+            }
+        ]]
+        local token = poll(w, "q", "w1")[1].token
+        w:pass(2000)
+        w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/cancel", { body = "{}" })
+        w:rest()
+        assert.equal("cancelled", w:run().status)
+        check_clean(w)
+        assert.equal("TaskTimedOut", succeed(w, token, "6"))
+    end)
+end)
