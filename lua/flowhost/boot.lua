@@ -130,6 +130,7 @@ core.on("start", function()
     collect_releases()
     require("flowhost.engine.secrets").start()
     require "flowhost.engine.control"
+    require "flowhost.engine.activities"
     local retention = require "flowhost.engine.retention"
     require("flowhost.engine.signal_link").learn()
     require("flowhost.engine.wake").find_code = catalog.find_code
