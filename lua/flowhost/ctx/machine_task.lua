@@ -5,7 +5,7 @@
 --   call: { resource, input, timeout_s, heartbeat_s, token, role, on { started(worker), submitted(output) } }
 
 local core = require "flowhost.core"
-local _, activities = pcall(require, "flowhost.engine.activities")
+local activities = require "flowhost.engine.activities"
 local component = require "flowhost.ctx.component"
 local error_object = require "flowhost.engine.error"
 

@@ -60,7 +60,7 @@ local function to_failure(f, raised)
     local failure = failure_module.finish(f, f.host:to_failure(raised))
     if failure.is_evaluation and not failure.is_noted then
         failure.is_noted = true
-        local previous = f.last == f.entered and f.entered_previous or f.last
+        local previous = f.last == f.entered and not failure.is_of_value and f.entered_previous or f.last
         f.last = add(f, "EvaluationFailed", previous, history.evaluation, failure)
     end
     return failure

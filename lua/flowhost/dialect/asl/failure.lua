@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Failures of states: which retrier or catcher takes one, what a catcher makes of it. Pure.
 --
---   failure: { error, cause, is_final, location, is_timeout, is_inner }   error, cause: texts or nil; is_inner: of a
---   branch, an iteration or a map run, for the state that it is in
+--   failure: { error, cause, is_final, location, is_timeout, is_inner }   error, cause: texts or nil; is_of_value: what
+--   is wrong is not the expression, but what it gave; is_inner: of a branch, an iteration or a map run, for the state
+--   that it is in
 --
 -- What expressions raise has the same two fields; `finish` puts the state's sentence before the cause and marks it.
 
