@@ -36,7 +36,8 @@ function M.branch(f, last)
 end
 
 local function note_state(f, state)
-    data.note(f, "State", { Name = state.name, EnteredTime = f.host:iso_now(), RetryCount = state.is_work and 0 or nil })
+    data.note(f, "State", { Name = state.name, EnteredTime = f.host:iso_now(),
+        RetryCount = state.is_work and 0 or nil })
 end
 
 local function enter(f, state, input)
@@ -79,7 +80,9 @@ local function wait_for_retry(f, state, failure)
     f.host:sleep(wait_s)
     local own = f.scope.context.State
     if f.host.needs_context then
-        data.note(f, "State", { Name = own.Name, EnteredTime = own.EnteredTime, RetryCount = own.RetryCount + 1 })
+        local own = f.scope.context.State
+        data.note(f, "State", { Name = own.Name, EnteredTime = own.EnteredTime,
+            RetryCount = own.RetryCount + 1 })
     end
     return true
 end
