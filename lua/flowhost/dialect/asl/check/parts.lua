@@ -137,8 +137,10 @@ end
 --- The fields that a rule may have; nested ones have no outcome.
 local function fields_of(rule, is_nested)
     local fields = { Comment = { kind = "string" } }
-    for name, field in pairs(is_nested and {} or schema.RULE_OUTCOME) do
-        fields[name] = field
+    for _, more in ipairs(is_nested and {} or { schema.RULE_OUTCOME, schema.RULE_JSONATA }) do
+        for name, field in pairs(more) do
+            fields[name] = field
+        end
     end
     local combination = combination_of(rule)
     if combination then
@@ -154,7 +156,7 @@ end
 
 local function required_of(rule, is_nested)
     local required = is_nested and {} or { "Next" }
-    if not combination_of(rule) then
+    if not combination_of(rule) and rule.Condition == nil then
         required[#required + 1] = "Variable"
     end
     return required
@@ -167,7 +169,7 @@ function check_rule(ctx, rule, location, is_nested)
     object.check(ctx, rule, { fields = fields_of(rule, is_nested), required = required_of(rule, is_nested),
         one_of = {}, exclusive = {} }, location)
     local operators = operators_of(rule)
-    if not combination_of(rule) and not operators[1] then
+    if not combination_of(rule) and not operators[1] and rule.Condition == nil then
         report.schema(ctx, location, "There should be one comparison operator")
     elseif #operators > 1 then
         report.schema(ctx, location, "There should only be one of the following fields: %s", report.names(operators))

@@ -210,7 +210,20 @@ end
 
 M.COMPARISONS = comparisons()
 M.RULE_OUTCOME = { Next = field "next", Assign = field "assign", Comment = comment }
-M.RULE_CONDITION = object(join(M.RULE_OUTCOME, { Condition = field "condition", Output = data_template }),
-    { required = { "Condition", "Next" } })
+
+--- What rules of the other query language have.
+M.RULE_JSONATA = { Condition = field("condition", { only = JSONATA }), Output = data_template }
+
+local function path_only()
+    local fields = {}
+    for _, names in ipairs { M.COMPARISONS, { Variable = true, And = true, Or = true, Not = true } } do
+        for name in pairs(names) do
+            fields[name] = field("reference", { only = PATH })
+        end
+    end
+    return fields
+end
+
+M.RULE_CONDITION = object(join(path_only(), M.RULE_OUTCOME, M.RULE_JSONATA), { required = { "Condition", "Next" } })
 
 return M
