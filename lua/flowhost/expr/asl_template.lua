@@ -14,8 +14,23 @@ local M = {}
 
 local sort = table.sort
 
-local function refuse(field, at)
-    error({ template = true, message = intrinsic.invalid_text(field), location = at .. "/" .. field }, 0)
+local KINDS = { number = "NUMBER", cdata = "NUMBER", boolean = "BOOLEAN" }
+
+--- What AWS calls the type of a value.
+local function kind_of(value, o)
+    if type(value) == "table" then
+        return o.is_array(value) and "ARRAY" or "OBJECT"
+    end
+    return KINDS[type(value)] or "NULL"
+end
+
+local function refuse(field, value, at, o)
+    local message = intrinsic.invalid_text(field)
+    if type(value) ~= "string" then
+        message = ("The value for the field '%s' must be a STRING that contains a JSONPath but was an %s"):format(field,
+            kind_of(value, o))
+    end
+    error({ template = true, message = message, location = at .. "/" .. field }, 0)
 end
 
 -- dynamic fields -------------------------------------------------------------------------------------
@@ -77,7 +92,7 @@ end
 --- The maker of one entry and the name it gets; nil for a constant.
 local function compile_field(key, inner, c, at)
     if key:sub(-2) == ".$" then
-        return compile_text(inner, key, c) or refuse(key, at), key:sub(1, -3)
+        return compile_text(inner, key, c) or refuse(key, inner, at, c.o), key:sub(1, -3)
     end
     return compile_value(inner, c, at .. "/" .. key), key
 end

@@ -22,11 +22,6 @@ M.NULL = path_parse.NULL
 local space = S " \t\r\n"^0
 local digit = R "09"
 local letter = R("az", "AZ") + P "_"
-local number = lpeg.Cmt(P "-"^-1 * digit^1 * (P "." * digit^1)^-1 * (S "eE" * S "+-"^-1 * digit^1)^-1,
-    function(_, at, text)
-        local value = tonumber(text)
-        return math.abs(value) < math.huge and at, value
-    end)
 local raw = C((P "\\" * S "'{}\\" + (1 - S "'\\"))^0)
 local WORDS = { ["true"] = true, ["false"] = false, null = M.NULL }
 local word = C(P "true" + "false" + "null") * -(letter + digit) / WORDS
@@ -44,7 +39,7 @@ local grammar = P { V "call" * -1,
     call = Ct(Cg(Cc "call", "kind") * Cg(C("States." * letter * (letter + digit)^0), "name") * space * "(" * space
         * Cg(Ct((V "argument" * (space * "," * space * V "argument")^0)^-1), "arguments") * space * ")"),
     argument = V "call" + node("path", Cg(C(path_parse.pattern), "text")) + node("text", "'" * Cg(raw, "raw") * "'")
-        + node("value", Cg(number, "value") + Cg(word, "value")) }
+        + node("value", Cg(path_parse.number, "value") + Cg(word, "value")) }
 
 --- The tree of a call, or nil and what is wrong.
 function M.parse(text)

@@ -96,7 +96,7 @@ local function compile_plain(keys)
                 return nil, false
             end
         end
-        return value, true
+        return value, value ~= nil
     end
 end
 
@@ -138,6 +138,15 @@ local function is_open(value, key, o)
     return type(key) == "string"
 end
 
+--- { error, cause, is_path, path } of a Reference Path whose step `key` cannot be taken: AWS answers so to a ResultPath
+--- that does not fit and to an ItemsPath that leads nowhere.
+local function conflict(text, key, value, o)
+    return { error = "States.ReferencePathConflict", is_path = true, path = text,
+        cause = ('Unable to apply step "%s" to input %s'):format(type(key) == "number" and key - 1 or key,
+            (o.encode(value == nil and o.null or value))) }
+end
+
+--- A copy with `new` at the place; nil and the key that does not fit.
 local function set_at(value, keys, at, new, o)
     if at > #keys then
         return new
@@ -146,11 +155,11 @@ local function set_at(value, keys, at, new, o)
     if (value == nil or (at > 1 and value == o.null)) and type(key) == "string" then
         value = {}
     elseif not is_open(value, key, o) then
-        return nil
+        return nil, key
     end
-    local inner = set_at(value[key], keys, at + 1, new, o)
+    local inner, wrong = set_at(value[key], keys, at + 1, new, o)
     if inner == nil then
-        return nil
+        return nil, wrong
     end
     local own = shallow(value)
     own[key] = inner
@@ -159,12 +168,25 @@ end
 
 local function compile_set(text, keys, o)
     return function(value, new)
-        local result = set_at(value, keys, 1, new, o)
+        local result, wrong = set_at(value, keys, 1, new, o)
         if result == nil then
-            error({ error = "States.ResultPathMatchFailure", is_path = true, path = text,
-                cause = ("Unable to apply ReferencePath %s to input %s"):format(text, (o.encode(value))) }, 0)
+            error(conflict(text, wrong, value, o), 0)
         end
         return result
+    end
+end
+
+--- fun(value) -> the conflict of a Reference Path that must lead somewhere and does not.
+local function compile_conflict(text, keys, o)
+    return function(value)
+        local inner = value
+        for i = 1, #keys do
+            inner = type(inner) == "table" and inner[keys[i]]
+            if not inner then
+                return conflict(text, keys[i], value, o)
+            end
+        end
+        return conflict(text, keys[#keys] or "$", value, o)
     end
 end
 
@@ -259,6 +281,8 @@ end
 ---@field is_reference boolean a Reference Path: it can be set
 ---@field get fun(value: any): any, boolean what is there and whether anything is; `value` is the root's
 ---@field set? fun(value: any, new: any): any a copy with `new` there, objects made on the way; raises { error, cause }
+---@field conflict? fun(value: any): table of a Reference Path such as ItemsPath that leads nowhere: { error =
+--- "States.ReferencePathConflict", cause, is_path, path }
 ---@field why fun(value: any): string what AWS says when nothing was found
 ---@field is_past_end fun(value: any): boolean the last step is an index behind the end of an array
 ---@field shown string the text in AWS's sentences: "$$.a" is "$.a" there
@@ -277,7 +301,9 @@ local function compile_path(text, o)
     else
         path.get = (path.is_definite and compile_single or compile_list)(steps, o)
     end
-    path.set = path.is_reference and compile_set(text, keys, o) or nil
+    if path.is_reference then
+        path.set, path.conflict = compile_set(text, keys, o), compile_conflict(text, keys, o)
+    end
     return path
 end
 

@@ -50,8 +50,8 @@ local space = S " \t\r\n"^0
 local digit = R "09"
 local hex = R("09", "af", "AF")
 local hex4 = hex * hex * hex * hex
-local unicode_escape = P "\\u" * (C(S "dD" * S "89abAB" * hex * hex) * "\\u" * C(S "dD" * R("cf", "CF") * hex * hex)
-    / pair_char + C(hex4) / hex_char)
+local high, low = S "dD" * S "89abAB" * hex * hex, S "dD" * R("cf", "CF") * hex * hex
+local unicode_escape = "\\u" * C(high) * "\\u" * C(low) / pair_char + "\\u" * C(hex4) / hex_char
 local escape = unicode_escape + P "\\" * C(P(1)) / "%1"
 
 local ENDS = S ".[](),*?'\"\\ \t\r\n" + R "\0\31"
@@ -68,7 +68,12 @@ end
 
 local string_pattern = quoted "'" + quoted '"'
 local integer = P "-"^-1 * digit^1 / tonumber
-local number = P "-"^-1 * digit^1 * (P "." * digit^1)^-1 * (S "eE" * S "+-"^-1 * digit^1)^-1 / tonumber
+
+--- LPeg pattern of a number that a double can hold: captures it.
+M.number = Cmt(P "-"^-1 * digit^1 * (P "." * digit^1)^-1 * (S "eE" * S "+-"^-1 * digit^1)^-1, function(_, at, text)
+    local value = tonumber(text) -- nil for an exponent that is absurd
+    return value and math.abs(value) < math.huge and at, value
+end)
 
 -- steps ----------------------------------------------------------------------------------------------
 
@@ -115,7 +120,7 @@ local operator = C(sign + verb + (P "IN" + "NIN") * -(letter + digit) / string.l
     return VERBS[text] or text:lower()
 end
 
-local literal = step("value", Cg(number, "value") + Cg(string_pattern, "value") + Cg(word / WORDS, "value"))
+local literal = step("value", Cg(M.number, "value") + Cg(string_pattern, "value") + Cg(word / WORDS, "value"))
 local pattern_text = Cs((P "\\/" / "/" + C(P "\\" * 1) + (1 - S "/\\"))^1)
 
 local function read_regex(_, at, text, flags)
@@ -130,14 +135,23 @@ local function join(kind)
     end
 end
 
+--- A path alone asks whether it leads somewhere. Each operand is read once, so that nested filters stay cheap.
+local function compare(left, op, right)
+    if not op then
+        return { kind = "exists", path = left }
+    end
+    return { kind = "compare", left = left, op = op, right = right }
+end
+
 local grammar_rules = {
     any = V "all" * (space * "||" * space * V "all")^0 / join "any",
     all = V "unary" * (space * "&&" * space * V "unary")^0 / join "all",
     unary = "!" * space * step("not", Cg(V "unary", "operand")) + "(" * space * V "any" * space * ")" + V "compare",
-    compare = step("compare", Cg(V "operand", "left") * space * Cg(operator, "op") * space * Cg(V "operand", "right"))
-        + step("exists", Cg(V "path", "path")),
-    operand = literal + step("list", "[" * space * Cg(Ct((V "operand" * (space * "," * space * V "operand")^0)^-1),
-        "list") * space * "]") + Cmt("/" * pattern_text * "/" * C(S "imsux"^0), read_regex) + V "path",
+    compare = (V "path" * V "right"^-1 + V "constant" * V "right") / compare,
+    right = space * operator * space * V "operand",
+    operand = V "path" + V "constant",
+    constant = literal + step("list", "[" * space * Cg(Ct((V "operand" * (space * "," * space * V "operand")^0)^-1),
+        "list") * space * "]") + Cmt("/" * pattern_text * "/" * C(S "imsux"^0), read_regex),
     path = step("path", ("@" * Cg(Cc(false), "is_root") + "$" * Cg(Cc(true), "is_root"))
         * Cg(Ct(steps_of(filter_name)^0), "steps")),
 }

@@ -121,7 +121,8 @@ local function read_atom(p, depth)
     elseif take(p, "[") then
         return read_class(p)
     elseif take(p, ".") then
-        return { kind = "set", is_wide = true, is_negated = true, set = p.is_dot_all and {} or { [10] = true, [13] = true } }
+        local set = p.is_dot_all and {} or { [10] = true, [13] = true }
+        return { kind = "set", is_wide = true, is_negated = true, set = set }
     elseif take(p, "^") then
         return { kind = "start" }
     elseif take(p, "$") then
@@ -200,16 +201,17 @@ local function width(text, at)
     return code < 0xe0 and 2 or code < 0xf0 and 3 or 4
 end
 
-local MATCHERS = {}
+--- fun(text, at) -> behind the one character that fits at `at`, or nil
+local TAKERS = {}
 
-function MATCHERS.char(node, is_caseless)
+function TAKERS.char(node, is_caseless)
     local code, other = node.code, node.code
     if is_caseless then
         code, other = byte(string.char(code):lower()), byte(string.char(code):upper())
     end
-    return function(state, at, following)
-        local found = byte(state.text, at)
-        return (found == code or found == other) and following(state, at + 1)
+    return function(text, at)
+        local found = byte(text, at)
+        return (found == code or found == other) and at + 1 or nil
     end
 end
 
@@ -222,19 +224,30 @@ local function add_other_case(set)
     end
 end
 
-function MATCHERS.set(node, is_caseless)
+function TAKERS.set(node, is_caseless)
     local set, is_negated, is_wide = node.set, node.is_negated or false, node.is_wide
     if is_caseless then
         add_other_case(set)
     end
-    return function(state, at, following)
-        local found = byte(state.text, at)
-        if not found or (set[found] or false) == is_negated then
-            return false
+    return function(text, at)
+        local found = byte(text, at)
+        if found and (set[found] or false) ~= is_negated then
+            return at + (is_wide and width(text, at) or 1)
         end
-        return following(state, at + (is_wide and width(state.text, at) or 1))
     end
 end
+
+local MATCHERS = {}
+
+local function match_one(node, is_caseless)
+    local take_one = TAKERS[node.kind](node, is_caseless)
+    return function(state, at, following)
+        local behind = take_one(state.text, at)
+        return behind ~= nil and following(state, behind)
+    end
+end
+
+MATCHERS.char, MATCHERS.set = match_one, match_one
 
 function MATCHERS.start()
     return function(state, at, following)
@@ -290,7 +303,37 @@ function MATCHERS.either(node, is_caseless)
     end
 end
 
+--- As many single characters as there are, then one less at a time; or the other way round.
+local function repeat_one(node, is_caseless)
+    local take_one, least, most = TAKERS[node.node.kind](node.node, is_caseless), node.least, node.most
+    return function(state, at, following)
+        local places, count = { [0] = at }, 0
+        while count < most do
+            local behind = take_one(state.text, places[count])
+            if not behind then
+                break
+            end
+            count = count + 1
+            places[count] = behind
+        end
+        local first, last, by = count, least, -1
+        if node.is_lazy then
+            first, last, by = least, count, 1
+        end
+        for i = first, last, by do
+            step(state)
+            if following(state, places[i]) then
+                return true
+            end
+        end
+        return false
+    end
+end
+
 MATCHERS["repeat"] = function(node, is_caseless)
+    if TAKERS[node.node.kind] then
+        return repeat_one(node, is_caseless)
+    end
     local inner, least, most, is_lazy = compile(node.node, is_caseless), node.least, node.most, node.is_lazy
     local function try(state, at, count, following)
         step(state)

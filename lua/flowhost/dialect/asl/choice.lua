@@ -12,6 +12,8 @@ local rfc3339 = require "flowhost.expr.rfc3339"
 
 local M = {}
 
+local concat = table.concat
+
 -- comparing ------------------------------------------------------------------------------------------
 
 local COMPARE = {
@@ -50,21 +52,42 @@ local READ = {
     end,
 }
 
---- A pattern of StringMatches as a Lua pattern: `*` is any text, `\*` a star, `\\` a backslash.
-local function to_lua_pattern(text)
-    local parts, at = { "^" }, 1
+--- The texts between the stars of a pattern of StringMatches: `*` is any text, `\*` a star, `\\` a backslash.
+local function split_pattern(text)
+    local pieces, piece, at = {}, {}, 1
     while at <= #text do
-        local char = text:sub(at, at)
-        local following = text:sub(at + 1, at + 1)
+        local char, following = text:sub(at, at), text:sub(at + 1, at + 1)
         if char == "\\" and (following == "*" or following == "\\") then
             char, at = following, at + 1
         elseif char == "*" then
-            char = nil
+            pieces[#pieces + 1], piece, char = concat(piece), {}, nil
         end
-        parts[#parts + 1] = char and char:gsub("%W", "%%%0") or ".-"
+        piece[#piece + 1] = char
         at = at + 1
     end
-    return table.concat(parts) .. "$"
+    pieces[#pieces + 1] = concat(piece)
+    return pieces
+end
+
+--- Whether the pieces stand in a text in their order, the first at its begin and the last at its end: the earliest
+--- place of each is enough, so that no pattern takes long.
+local function matches(text, pieces)
+    local count = #pieces
+    local first, last = pieces[1], pieces[count]
+    if count == 1 then
+        return text == first
+    elseif text:sub(1, #first) ~= first then
+        return false
+    end
+    local at = #first + 1
+    for i = 2, count - 1 do
+        local _, finish = text:find(pieces[i], at, true)
+        if not finish then
+            return false
+        end
+        at = finish + 1
+    end
+    return #text - #last + 1 >= at and text:sub(#text - #last + 1) == last
 end
 
 local TESTS = {
@@ -93,6 +116,9 @@ end
 
 --- fun(scope) -> value, found
 local function compile_lookup(text, c)
+    if type(text) ~= "string" then
+        refuse "a choice rule lacks the path of its variable"
+    end
     local path, message = c.paths.compile(text)
     if not path then
         refuse(message)
@@ -143,11 +169,14 @@ for name, test in pairs(TESTS) do
 end
 
 function OPERATORS.StringMatches(rule, c, expected)
+    if type(expected) ~= "string" then
+        refuse "the pattern of StringMatches is no text"
+    end
     local read = compile_reader(rule.Variable, c)
-    local pattern = to_lua_pattern(expected)
+    local pieces = split_pattern(expected)
     return function(scope)
         local value = read(scope)
-        return type(value) == "string" and value:find(pattern) ~= nil
+        return type(value) == "string" and matches(value, pieces)
     end
 end
 
@@ -192,6 +221,9 @@ end
 local compile_rule
 
 local function compile_rules(list, c)
+    if type(list) ~= "table" or not c.o.is_array(list) then
+        refuse "And and Or of a choice rule take a list of rules"
+    end
     local rules = {}
     for i = 1, #list do
         rules[i] = compile_rule(list[i], c)
@@ -212,7 +244,9 @@ local function compile_joined(list, c, stops_at)
 end
 
 function compile_rule(rule, c)
-    if rule.And then
+    if type(rule) ~= "table" then
+        refuse "a choice rule is no object"
+    elseif rule.And then
         return compile_joined(rule.And, c, false)
     elseif rule.Or then
         return compile_joined(rule.Or, c, true)

@@ -6,6 +6,9 @@
 
 local M = {}
 
+--- Levels of objects and arrays that the host's decoder goes down.
+M.MAX_DEPTH = 128
+
 local format = string.format
 local SOURCE_CHARS = 500
 local VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
@@ -195,8 +198,44 @@ end
 
 -- Structure ----------------------------------------------------------------------------------------
 
+--- What an object or array is in a definition, by what it is in and under which name: containers hold states.
+local ROLES = {
+    container = { States = "states" }, branches = setmetatable({}, { __index = function() return "container" end }),
+    states = setmetatable({}, { __index = function() return "state" end }),
+    state = { ItemProcessor = "container", Iterator = "container", Branches = "branches" },
+}
+
+--- Gives an object or array its role and place; the outermost is a container.
+local function add_role(open, outer)
+    if not outer then
+        open.role, open.location = "container", ""
+    elseif outer.role then
+        open.role = ROLES[outer.role][outer.name or ""]
+        open.location = outer.is_array and ("%s[%d]"):format(outer.location, outer.count)
+            or outer.location .. "/" .. outer.name
+    end
+    open.names = open.role == "states" and {} or nil
+end
+
+--- Keeps the first name that two states of one object have: a decoder would drop one of them.
+local function add_name(scan, open, name)
+    open.name = name
+    if open.names and open.names[name] and not scan.duplicate then
+        scan.duplicate = { code = "DUPLICATE_STATE_NAME", severity = "ERROR", location = open.location .. "/" .. name,
+            message = "Duplicate State name: " .. name }
+    elseif open.names then
+        open.names[name] = true
+    end
+end
+
 local function push(scan, at, is_array)
-    scan.stack[#scan.stack + 1] = { at = at, is_array = is_array, is_empty = true }
+    if #scan.stack == M.MAX_DEPTH then
+        error({ problem = { code = "TOO_DEEPLY_NESTED", severity = "ERROR", location = place(scan, at),
+            message = ("The definition is nested more than %d levels deep"):format(M.MAX_DEPTH) } }, 0)
+    end
+    local open = { at = at, is_array = is_array, count = -1 }
+    add_role(open, scan.stack[#scan.stack])
+    scan.stack[#scan.stack + 1] = open
     return at + 1
 end
 
@@ -230,7 +269,9 @@ local function read_name(scan, at)
     if scan.text:sub(at, at) ~= '"' then
         unexpected(scan, at, "was expecting double-quote to start field name")
     end
-    at = skip_to_entry(scan, skip_string(scan, at, "name"), "Object")
+    local behind = skip_string(scan, at, "name")
+    add_name(scan, scan.stack[#scan.stack], scan.text:sub(at + 1, behind - 2))
+    at = skip_to_entry(scan, behind, "Object")
     if scan.text:sub(at, at) ~= ":" then
         unexpected(scan, at, "was expecting a colon to separate field name and value")
     end
@@ -251,13 +292,13 @@ local function read_inside(scan, at)
         end
         scan.stack[#scan.stack] = nil
         return at + 1
-    elseif not open.is_empty then
+    elseif open.count >= 0 then
         if char ~= "," then
             unexpected(scan, at, ("was expecting comma to separate %s entries"):format(kind_of(open)))
         end
         at = skip_to_entry(scan, at + 1, kind_of(open))
     end
-    open.is_empty = false
+    open.count = open.count + 1
     return read_value(scan, open.is_array and at or read_name(scan, at))
 end
 
@@ -291,6 +332,7 @@ function M.check(text)
         local _, problem = pcall(unexpected, scan, rest, "expected the end of the definition")
         return problem.problem
     end
+    return scan.duplicate
 end
 
 return M

@@ -3,6 +3,7 @@
 -- give values to. Pure; for definitions that were found right.
 
 local intrinsic_parse = require "flowhost.expr.intrinsic_parse"
+local jsonata_names = require "flowhost.dialect.asl.jsonata_names"
 local jsonpath_parse = require "flowhost.expr.jsonpath_parse"
 
 local M = {}
@@ -71,15 +72,20 @@ local function walk_paths(value, found)
     end
 end
 
-local function walk_jsonata(value, found, add)
+local function add_jsonata(value, found)
+    local text = value:match "^{%%(.*)%%}$"
+    local names = text and jsonata_names.find(text)
+    for name in pairs(names and names.variables or {}) do
+        found[name] = true
+    end
+end
+
+local function walk_jsonata(value, found, is_data)
     for name, inner in pairs(value) do
-        if type(inner) == "string" then
-            local text = inner:match "^{%%(.*)%%}$"
-            if text then
-                add(text, found)
-            end
-        elseif type(inner) == "table" and not SKIPPED[name] then
-            walk_jsonata(inner, found, add)
+        if type(inner) == "string" and (is_data or name ~= "Comment") then
+            add_jsonata(inner, found)
+        elseif type(inner) == "table" and (is_data or not SKIPPED[name]) then
+            walk_jsonata(inner, found, is_data or TEMPLATES[name])
         end
     end
 end
@@ -110,7 +116,7 @@ end
 
 --- The variables that each state refers to: { state name = sorted names }, without states that refer to none.
 ---@param definition table
----@param o { add_jsonata: fun(text: string, found: table<string, boolean>), array: fun(list: table): table }
+---@param o { array: fun(list: table): table }
 ---@return table<string, string[]>
 function M.references(definition, o)
     local all = {}
@@ -118,7 +124,7 @@ function M.references(definition, o)
     each_state(definition, machine_language, function(name, state, language)
         local found = {}
         if language == "JSONata" then
-            walk_jsonata(state, found, o.add_jsonata)
+            walk_jsonata(state, found, false)
         else
             walk_paths(state, found)
         end

@@ -40,6 +40,15 @@ function M.each_container(state, location, visit)
     end
 end
 
+--- What a Join waits for are states of the same container.
+local function check_join(ctx, state, location, states)
+    for i, name in ipairs(state.JoinOn or {}) do
+        if not states[name] then
+            report.add(ctx, CODE, ("%s/JoinOn[%d]"):format(location, i - 1), "Missing 'JoinOn' target: %s", name)
+        end
+    end
+end
+
 local function is_terminal(state)
     return state.End == true or state.Type == "Succeed" or state.Type == "Fail"
 end
@@ -74,6 +83,7 @@ function M.check(ctx, container, location)
     local names = report.sorted_keys(states)
     for _, name in ipairs(names) do
         M.each_target(states[name], location .. "/States/" .. name, visit)
+        check_join(ctx, states[name], location .. "/States/" .. name, states)
     end
     if has_terminal(container) then
         check_reached(ctx, container, location, reached)

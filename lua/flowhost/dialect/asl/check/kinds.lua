@@ -127,8 +127,8 @@ function kinds.reference_or_intrinsic(ctx, value, location)
     expression.check_reference_or_intrinsic(ctx, value, location)
 end
 
-function kinds.template(ctx, value, location)
-    expression.check_template(ctx, value, location)
+function kinds.template(ctx, value, location, field)
+    expression.check_template(ctx, value, location, field.offers)
 end
 
 return M

@@ -68,9 +68,9 @@ function kinds.resource(ctx, value, location)
     end
 end
 
-function kinds.credentials(ctx, value, location)
+function kinds.credentials(ctx, value, location, field)
     if not object.is_object(ctx, value) then
-        return kinds.template(ctx, value, location)
+        return kinds.template(ctx, value, location, field)
     elseif value.RoleArn == nil and value["RoleArn.$"] == nil then
         return report.schema(ctx, location, "The field 'RoleArn' is required but was missing")
     end
@@ -137,8 +137,10 @@ end
 --- The fields that a rule may have; nested ones have no outcome.
 local function fields_of(rule, is_nested)
     local fields = { Comment = { kind = "string" } }
-    for name, field in pairs(is_nested and {} or schema.RULE_OUTCOME) do
-        fields[name] = field
+    for _, more in ipairs(is_nested and {} or { schema.RULE_OUTCOME, schema.RULE_JSONATA }) do
+        for name, field in pairs(more) do
+            fields[name] = field
+        end
     end
     local combination = combination_of(rule)
     if combination then
@@ -154,7 +156,7 @@ end
 
 local function required_of(rule, is_nested)
     local required = is_nested and {} or { "Next" }
-    if not combination_of(rule) then
+    if not combination_of(rule) and rule.Condition == nil then
         required[#required + 1] = "Variable"
     end
     return required
@@ -167,7 +169,7 @@ function check_rule(ctx, rule, location, is_nested)
     object.check(ctx, rule, { fields = fields_of(rule, is_nested), required = required_of(rule, is_nested),
         one_of = {}, exclusive = {} }, location)
     local operators = operators_of(rule)
-    if not combination_of(rule) and not operators[1] then
+    if not combination_of(rule) and not operators[1] and rule.Condition == nil then
         report.schema(ctx, location, "There should be one comparison operator")
     elseif #operators > 1 then
         report.schema(ctx, location, "There should only be one of the following fields: %s", report.names(operators))
@@ -218,14 +220,14 @@ local function check_variable(ctx, name, location)
     end
 end
 
-function kinds.assign(ctx, value, location)
+function kinds.assign(ctx, value, location, field)
     if not object.is_object(ctx, value) then
         return report.schema(ctx, location, "Expected value of type Object")
     end
     for _, name in ipairs(report.sorted_keys(value)) do
         check_variable(ctx, (variable_name(ctx, name)), location)
     end
-    kinds.template(ctx, value, location)
+    kinds.template(ctx, value, location, field)
 end
 
 local function looks_static(value)
@@ -247,9 +249,9 @@ function kinds.result(ctx, value, location)
     end
 end
 
-function kinds.items(ctx, value, location)
+function kinds.items(ctx, value, location, field)
     if ctx.o.is_array(value) then
-        kinds.template(ctx, value, location)
+        kinds.template(ctx, value, location, field)
     elseif not expression.check_dynamic(ctx, value, location) then
         report.schema(ctx, location, "Expected value of type Array")
     end

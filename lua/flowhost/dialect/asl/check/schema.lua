@@ -5,7 +5,8 @@
 --
 --   object = { fields = { name = field }, required = names, exclusive = lists of names, one_of = lists of names }
 --   field  = { kind, only = "JSONPath" | "JSONata" | nil, min, max (of numbers), values (of enums), dynamic = true
---              where an expression may stand for the value in JSONata, object (of kind "object") }
+--              where an expression may stand for the value in JSONata, offers = a field of $states that is there for
+--              this field, object (of kind "object") }
 
 local M = {}
 
@@ -49,6 +50,14 @@ local ANY = {
 }
 local PATHS = { InputPath = field("path", { only = PATH }), OutputPath = field("path", { only = PATH }) }
 local OUTPUT = { Output = data_template, Assign = field "assign" }
+
+--- Output and Assign where $states has a field more.
+local function output_with(offers)
+    return { Output = field("template", { only = JSONATA, offers = offers }),
+        Assign = field("assign", { offers = offers }) }
+end
+
+local RESULT_OUTPUT, ERROR_OUTPUT = output_with "result", output_with "errorOutput"
 local FLOW = { Next = field "next", End = field "boolean" }
 local RESULT = { ResultPath = field("result_path", { only = PATH }), ResultSelector = path_template }
 local ARGUMENTS = { Parameters = path_template, Arguments = data_template }
@@ -71,7 +80,7 @@ M.RETRIER = object({
 
 M.CATCHER = object({
     ErrorEquals = field "errors", Next = field "next", ResultPath = field("result_path", { only = PATH }),
-    Output = data_template, Assign = field "assign", Comment = comment,
+    Output = ERROR_OUTPUT.Output, Assign = ERROR_OUTPUT.Assign, Comment = comment,
 }, { required = { "ErrorEquals", "Next" } })
 
 M.READER_CONFIG = object({
@@ -128,7 +137,7 @@ M.STATE.Pass = object(join(ANY, PATHS, OUTPUT, FLOW, {
     ResultPath = RESULT.ResultPath,
 }), { one_of = { NEXT_OR_END } })
 
-M.STATE.Task = object(join(ANY, PATHS, OUTPUT, FLOW, RESULT, ARGUMENTS, ERRORS, {
+M.STATE.Task = object(join(ANY, PATHS, RESULT_OUTPUT, FLOW, RESULT, ARGUMENTS, ERRORS, {
     Resource = field "resource", Credentials = field "credentials",
     TimeoutSeconds = seconds(1), TimeoutSecondsPath = reference,
     HeartbeatSeconds = seconds(1), HeartbeatSecondsPath = reference,
@@ -151,10 +160,11 @@ M.STATE.Fail = object(join(ANY, {
     Cause = field("string", { dynamic = true }), CausePath = field("reference_or_intrinsic", { only = PATH }),
 }), { exclusive = { { "Error", "ErrorPath" }, { "Cause", "CausePath" } } })
 
-M.STATE.Parallel = object(join(ANY, PATHS, OUTPUT, FLOW, RESULT, ARGUMENTS, ERRORS, { Branches = field "branches" }),
-    { required = { "Branches" }, one_of = { NEXT_OR_END } })
+M.STATE.Parallel = object(join(ANY, PATHS, RESULT_OUTPUT, FLOW, RESULT, ARGUMENTS, ERRORS, {
+    Branches = field "branches",
+}), { required = { "Branches" }, one_of = { NEXT_OR_END } })
 
-M.STATE.Map = object(join(ANY, PATHS, OUTPUT, FLOW, RESULT, ERRORS, {
+M.STATE.Map = object(join(ANY, PATHS, RESULT_OUTPUT, FLOW, RESULT, ERRORS, {
     ItemProcessor = field "processor", Iterator = field "processor", Parameters = path_template,
     ItemsPath = field("items_path", { only = PATH }), Items = field("items", { only = JSONATA }),
     ItemSelector = field "template", ItemReader = field("object", { object = "ITEM_READER" }),
@@ -200,7 +210,20 @@ end
 
 M.COMPARISONS = comparisons()
 M.RULE_OUTCOME = { Next = field "next", Assign = field "assign", Comment = comment }
-M.RULE_CONDITION = object(join(M.RULE_OUTCOME, { Condition = field "condition", Output = data_template }),
-    { required = { "Condition", "Next" } })
+
+--- What rules of the other query language have.
+M.RULE_JSONATA = { Condition = field("condition", { only = JSONATA }), Output = data_template }
+
+local function path_only()
+    local fields = {}
+    for _, names in ipairs { M.COMPARISONS, { Variable = true, And = true, Or = true, Not = true } } do
+        for name in pairs(names) do
+            fields[name] = field("reference", { only = PATH })
+        end
+    end
+    return fields
+end
+
+M.RULE_CONDITION = object(join(path_only(), M.RULE_OUTCOME, M.RULE_JSONATA), { required = { "Condition", "Next" } })
 
 return M
