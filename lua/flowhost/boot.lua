@@ -79,14 +79,17 @@ core.on("load", function(files, settings)
     local api = require "flowhost.api"
     local catalog = require "flowhost.engine.catalog"
     local ctx = require "flowhost.ctx"
-    local document_host = require "flowhost.ctx.document_host"
+    local hosts = { rule = require "flowhost.ctx.document_host", asl = require "flowhost.ctx.machine_host" }
     local override = require "flowhost.engine.override"
     local release_module = require "flowhost.engine.release"
     local reload = require "flowhost.engine.reload"
     local run_module = require "flowhost.engine.run"
 
     apply(settings)
-    catalog.set_up { new_ctx = ctx.new, new_document_host = document_host.new, is_jit = settings.jit == "true",
+    local function new_document_host(run)
+        return hosts[run.code.dialect].new(run)
+    end
+    catalog.set_up { new_ctx = ctx.new, new_document_host = new_document_host, is_jit = settings.jit == "true",
         taken = taken_names(), retention = default_retention(settings) }
     run_module.keeps_all = settings.record_all == "true"
     local machines = require "flowhost.engine.machines"
@@ -130,6 +133,7 @@ core.on("start", function()
     collect_releases()
     require("flowhost.engine.secrets").start()
     require "flowhost.engine.control"
+    require "flowhost.engine.activities"
     local retention = require "flowhost.engine.retention"
     require("flowhost.engine.signal_link").learn()
     require("flowhost.engine.wake").find_code = catalog.find_code

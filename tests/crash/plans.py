@@ -27,6 +27,14 @@ ENGINE = {
     "engine.link_key": 1, "engine.link_key.stored": 1,
 }
 
+# test_task_points.py: under the load of task_world.py
+TASKS = {
+    "engine.task.queue": EARLY, "engine.task.take": EARLY, "engine.task.taken": EARLY, "engine.task.end": EARLY,
+    "engine.task.ended": EARLY, "engine.task.beat": EARLY, "engine.task.beaten": EARLY, "engine.task.return": ONCE,
+    "engine.task.returned": ONCE, "engine.activity.create": ONCE, "engine.activity.created": ONCE,
+    "engine.activity.delete": ONCE, "engine.activity.deleted": ONCE,
+}
+
 # also in test_engine_points.py: what every batch passes, at passages far enough that all kinds of them are met
 OFTEN = ("store.commit", "store.committed", "engine.submit", "engine.committed", "engine.effect.start",
          "engine.effect.done")

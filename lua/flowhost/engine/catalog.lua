@@ -62,10 +62,15 @@ local function read(release, path)
     return text
 end
 
+local function digest(algorithm, text)
+    return core.system.hex(assert(core.crypto.hash(algorithm, text)))
+end
+
 --- For the loader: nothing is compiled yet.
 local function begin(release)
     return loader.new {
         hash = release.hash, env = release.env, libs = libs_of(release.hashes), json = core.json,
+        digest = digest,
         new_env = environment.new_env, new_ctx = options.new_ctx, new_document_host = options.new_document_host,
         limited = environment.limited, call_chunk = environment.call_chunk, is_jit = options.is_jit,
         taken = options.taken, retention = options.retention,

@@ -224,6 +224,9 @@ function M.load(row, code)
     local run = row
     run.journal = journal.index(entries)
     run.entry_count, run.next_chunk = #entries, next_chunk
+    for i = 1, #entries do
+        run.has_tasks = run.has_tasks or entries[i].kind == "task"
+    end
     run.code, run.on_error = code, code.on_error
     run.input_json = json.encode_stored(run.input == nil and json.null or run.input)
     prepare(run)

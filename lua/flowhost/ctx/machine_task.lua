@@ -1,0 +1,139 @@
+-- SPDX-License-Identifier: MIT
+-- What the resources of Task states do (docs/reference/asl.md). Where a function has a component of its name, that is
+-- called; else its work waits in the queue lambda-NAME for a worker.
+--
+--   call: { resource, input, timeout_s, heartbeat_s, token, role, on { started(worker), submitted(output) } }
+
+local core = require "flowhost.core"
+local _, activities = pcall(require, "flowhost.engine.activities")
+local component = require "flowhost.ctx.component"
+local error_object = require "flowhost.engine.error"
+
+local json, native = core.json, core.native
+
+local M = {}
+
+local SERVICES = { ["http:invoke"] = require "flowhost.ctx.machine_http" }
+M.SERVICES = SERVICES
+
+local function fail(name, cause, more)
+    local failure = { error = name, cause = cause, is_final = true }
+    for field, value in pairs(more or {}) do
+        failure[field] = value
+    end
+    error(failure, 0)
+end
+
+M.fail = fail
+
+local function has_component(host, name)
+    return host.run.code.component(host.run, name) ~= nil or native.has(name)
+end
+
+--- Runs a component of the flows folder or of the program; its errors are the task's.
+local function run_component(name, call, input)
+    local o = call.timeout_s and { timeout = call.timeout_s } or nil
+    local result = component.component(name, input, o)
+    return result == nil and json.null or result
+end
+
+local function wait_for_worker(queue, call, input)
+    return activities.wait { activity = queue, input = json.encode_stored(input == nil and json.null or input),
+        timeout_s = call.timeout_s, heartbeat_s = call.heartbeat_s, on_started = call.on.started }
+end
+
+-- functions ------------------------------------------------------------------------------------------
+
+local function call_function(host, name, call, input)
+    if has_component(host, name) then
+        call.on.started()
+        return run_component(name, call, input)
+    end
+    return wait_for_worker("lambda-" .. name, call, input)
+end
+
+local KINDS = {}
+
+KINDS["function"] = function(host, call)
+    return call_function(host, call.resource.name, call, call.input)
+end
+
+function KINDS.activity(_, call)
+    local name = call.resource.name
+    if not activities.describe(name) then
+        error({ error = "States.Runtime", cause = ("The activity %s does not exist."):format(call.resource.text),
+            is_runtime = true }, 0)
+    end
+    return wait_for_worker(name, call, call.input)
+end
+
+-- services -------------------------------------------------------------------------------------------
+
+--- The name of a function that a FunctionName says: a name, an ARN, either with a qualifier.
+local function function_name(text)
+    return text:match ":function:([^:]+)" or text:match "^([^:]+)"
+end
+
+SERVICES["lambda:invoke"] = function(host, call)
+    local parameters = type(call.input) == "table" and call.input or {}
+    if type(parameters.FunctionName) ~= "string" then
+        fail("States.Runtime", "lambda:invoke needs FunctionName")
+    end
+    local payload = parameters.Payload
+    if payload == nil then
+        payload = {}
+    end
+    local own = { resource = call.resource, timeout_s = call.timeout_s, heartbeat_s = call.heartbeat_s,
+        on = { started = function() end } }
+    local result = call_function(host, function_name(parameters.FunctionName), own, payload)
+    return { ExecutedVersion = "$LATEST", Payload = result, StatusCode = 200 }
+end
+
+--- The component that host.lua names for a service, by its ARN as a pattern; nil when there is none.
+local function find_registered(text)
+    for _, entry in ipairs(M.resources or {}) do
+        if text:find(entry.pattern) then
+            return entry.component
+        end
+    end
+end
+
+local function unsupported(resource)
+    fail("States.Runtime", ("no integration for the resource %s: register a component for it in host.lua, aws = { "
+        .. "resources = { [\"%s\"] = \"COMPONENT\" } }"):format(resource.text, resource.text))
+end
+
+local function submit(host, call)
+    local resource = call.resource
+    local service = SERVICES[resource.type .. ":" .. resource.action]
+    if service then
+        return service(host, call)
+    end
+    local name = find_registered(resource.text)
+    if not name then
+        unsupported(resource)
+    end
+    return run_component(name, call, { Resource = resource.text, Parameters = call.input, TaskToken = call.token })
+end
+
+function KINDS.service(host, call)
+    if call.resource.mode ~= "waitForTaskToken" then
+        return submit(host, call)
+    end
+    call.on.submitted(submit(host, call))
+    return activities.wait { token = call.token, timeout_s = call.timeout_s, heartbeat_s = call.heartbeat_s }
+end
+
+--- Does what a task asks for; its result. Raises { error, cause } or an error object.
+function M.task(host, call)
+    local result = KINDS[call.resource.kind](host, call)
+    return result == nil and json.null or result
+end
+
+function M.token()
+    return activities.token()
+end
+
+M.raise = error_object.raise
+
+return M

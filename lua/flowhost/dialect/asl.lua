@@ -1,0 +1,79 @@
+-- SPDX-License-Identifier: MIT
+-- Amazon States Language (docs/reference/asl.md): a state machine is compiled once into a function over what machines
+-- run on (ctx/machine_host.lua). Pure.
+--
+--   document: options { description, durable, on_error, timeout }, machine { text, type, comment }, main(host)
+--
+-- A definition as a file of the flows folder may say "Type": "EXPRESS" at its top, as CreateStateMachine does beside
+-- it: such runs leave nothing behind.
+
+local choice = require "flowhost.dialect.asl.choice"
+local execution = require "flowhost.dialect.asl.execution"
+local has_jsonata, jsonata = pcall(require, "flowhost.expr.jsonata")
+local states = require "flowhost.dialect.asl.states"
+local templates = require "flowhost.expr.asl_template"
+
+local M = {}
+
+local compilers = setmetatable({}, { __mode = "k" })
+
+--- The expression languages over one JSON codec.
+local function compiler_of(o)
+    local own = compilers[o.json]
+    if not own then
+        local values = { null = o.json.null, array = o.json.array, is_array = o.json.is_array, encode = o.json.encode,
+            decode = o.json.decode, hash = o.digest }
+        local made = templates.new(values)
+        own = { json = values, templates = made, paths = made.paths, choices = choice.new(values, made.paths),
+            jsonata = has_jsonata and jsonata.new(values) or nil }
+        compilers[o.json] = own
+    end
+    return own
+end
+
+local function refuse(message, line)
+    return nil, { line = line or 1, message = message }
+end
+
+local function decode(text, json)
+    local definition, reason = json.decode(text)
+    if definition == nil then
+        return refuse("the definition is not JSON: " .. reason, tonumber(reason:match "line (%d+)"))
+    elseif type(definition) ~= "table" or json.is_array(definition) then
+        return refuse "the definition must be a JSON object"
+    end
+    return definition
+end
+
+--- Whether any expression may ask for the context object.
+local function needs_context(text)
+    return text:find("$$", 1, true) ~= nil or text:find("context", 1, true) ~= nil or text:find("$states%s*[^.%w]")
+        ~= nil
+end
+
+--- A document of a definition's text; nil, { line, message, faults } when it cannot be used.
+---@param o { json: table, file: string, digest: fun(algorithm: string, text: string): string }
+function M.compile(text, o)
+    local definition, problem = decode(text, o.json)
+    if not definition then
+        return nil, problem
+    end
+    local kind = definition.Type == "EXPRESS" and "EXPRESS" or "STANDARD"
+    definition.Type = nil
+    local ok, machine = pcall(states.compile, definition, compiler_of(o))
+    if not ok then
+        return refuse(type(machine) == "table" and machine.problem or tostring(machine))
+    end
+    machine.needs_context = needs_context(text)
+    return {
+        machine = { text = text, type = kind, comment = definition.Comment },
+        options = { description = type(definition.Comment) == "string" and definition.Comment or nil,
+            durable = kind == "EXPRESS" and "never" or "always", on_error = "fail",
+            timeout = definition.TimeoutSeconds },
+        main = function(host)
+            return execution.main(machine, host)
+        end,
+    }
+end
+
+return M
