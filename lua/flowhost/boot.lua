@@ -92,7 +92,10 @@ core.on("load", function(files, settings)
     catalog.set_up { new_ctx = ctx.new, new_document_host = new_document_host, is_jit = settings.jit == "true",
         taken = taken_names(), retention = default_retention(settings) }
     run_module.keeps_all = settings.record_all == "true"
-    local published = require("flowhost.engine.documents").published()
+    local machines = require "flowhost.engine.machines"
+    machines.arns = require("flowhost.dialect.asl.arn").new { account = settings.aws_account or "123456789012",
+        region = settings.aws_region or "us-east-1" }
+    local published = machines.add_published(require("flowhost.engine.documents").published())
     local release = release_module.make(over(files, published.texts), json.decode(settings.env), published.versions)
     local compiled = catalog.compile(release)
     if system.shard == 0 then

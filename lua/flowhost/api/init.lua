@@ -4,6 +4,7 @@
 local access = require "flowhost.api.access"
 local accounts = require "flowhost.api.accounts"
 local apps = require "flowhost.api.apps"
+local aws = require "flowhost.api.aws"
 local bundle = require "flowhost.api.bundle"
 local core = require "flowhost.core"
 local diff = require "flowhost.api.diff"
@@ -113,6 +114,7 @@ router.add("DELETE", "/v1/documents/{kind}/{id}", documents.remove)
 router.add("POST", "/v1/documents/{kind}/{id}/activate", documents.activate)
 router.add("GET", "/v1/runs/{id}/log", documents.log)
 psgo.add_routes(router)
+aws.add_routes(router)
 
 --- Serves the routes of this release from now on.
 function M.set_release(release)

@@ -35,6 +35,8 @@ M.LIST = {
     { "public_url", "", "url", "how others reach this host, for links (where it listens)" },
     { "watch", "true", "flag", "serve a changed file of the folder at once; SIGHUP does without" },
     { "jit", "false", "flag", "compile flows to machine code: faster, but an endless loop is not ended" },
+    { "aws_account", "123456789012", "account", "account of state machines: 12 digits, part of their ARNs" },
+    { "aws_region", "us-east-1", "region", "region of state machines, part of their ARNs" },
     { "record_all", "false", "flag", "keep the journal of flows with durable = \"never\" as well" },
 }
 
@@ -49,6 +51,12 @@ for _, row in ipairs(M.LIST) do
 end
 
 local CHECKS = {
+    account = function(text)
+        return text:match "^%d%d%d%d%d%d%d%d%d%d%d%d$", "must be 12 digits"
+    end,
+    region = function(text)
+        return text:match "^%l[%l%d-]*$", "must be the name of a region such as eu-central-1"
+    end,
     age = function(text)
         local seconds = text == "0" and 0 or retention.parse_age(text)
         return seconds and tostring(seconds), "must be a number of seconds or such as 30d, 12h"

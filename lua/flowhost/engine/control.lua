@@ -114,7 +114,7 @@ local function cancel(run, arguments, reply, is_loaded)
     end
     run.waiters[#run.waiters + 1] = on_end
     fault "engine.cancel"
-    run_module.cancel(run, arguments.reason, is_loaded)
+    run_module.cancel(run, arguments.reason, is_loaded, arguments.data)
     if not run.is_over then
         commit.when_durable(run, function()
             once {} -- its compensations run

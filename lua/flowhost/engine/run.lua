@@ -106,6 +106,7 @@ end
 ---@field depth integer?        how many runs are above it
 ---@field is_written boolean?   its journal is not held back: somebody will ask for it by its id
 ---@field tags table?          name -> value, set from the beginning
+---@field are_tags_hidden boolean?  they are kept with the run, and no run is found by them
 ---@field is_queued boolean?    it is stored and begins when there is room (admission.lua)
 
 local function begin_queued(run)
@@ -123,7 +124,11 @@ local function begin_queued(run)
 end
 
 --- Tags that a run has from the beginning.
-local function set_tags(run, tags)
+local function set_tags(run, tags, are_hidden)
+    if are_hidden then
+        run.tags, run.has_more = tags, true
+        return
+    end
     run.tags, run.new_tags, run.has_more = {}, {}, true
     for name, value in pairs(tags) do
         run.tags[name], run.new_tags[name] = value, { new = value }
@@ -137,7 +142,7 @@ local function new_unrecorded(flow, o, id, bytes)
         id = id, bytes = bytes, flow = flow.name, version = flow.version, release = flow.release, durable = "never",
         on_error = flow.on_error, trace_id = o.trace_id, created = now, started = now, input = o.input,
         code = flow.code, waiters = { o.waiter }, parent = o.parent, depth = o.depth, root = false, is_over = false,
-        status = "running",
+        status = "running", tags = o.are_tags_hidden and o.tags or nil,
     }
     live.add(setmetatable(run, class))
     if flow.code.timeout_ms then
@@ -164,7 +169,7 @@ local function new_recorded(flow, o, id, bytes, durable)
         after = false, new_tags = false, ending = false,
     }
     if o.tags then
-        set_tags(run, o.tags)
+        set_tags(run, o.tags, o.are_tags_hidden)
     end
     live.add(setmetatable(run, class))
     return run
@@ -284,9 +289,11 @@ end
 --- Ends a run by decision from outside. One that is not in memory (suspended, queued: just loaded) is replayed when it
 --- has compensations to run.
 ---@param is_loaded boolean?
-function M.cancel(run, reason, is_loaded)
+---@param data table?  of the error
+function M.cancel(run, reason, is_loaded, data)
     run.reason = reason
-    run.error = error_object.new("CANCELLED", reason and reason ~= "" and reason or "the run was cancelled")
+    run.error = error_object.new("CANCELLED", reason and reason ~= "" and reason or "the run was cancelled",
+        data and { data = data } or nil)
     if not is_loaded then
         return ending.guarded(run, ending.end_with, run, "cancelled")
     end
