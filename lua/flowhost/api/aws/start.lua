@@ -61,14 +61,11 @@ local function tags_of(call, row, arn, version, alias)
         ["aws.alias"] = alias, ["aws.trace"] = call.params.traceHeader }
 end
 
---- The input as a value; false after an answer.
+--- Whether the input can be used, and its value; false after an answer.
 local function read_input(call)
-    local text = call.params.input
-    if text == nil then
-        return {}
-    end
-    local value = text ~= "" and json.decode(text)
-    if value ~= nil and value ~= false or text:find "^%s*false%s*$" then
+    local text = call.params.input or "{}"
+    local value = json.decode(text)
+    if value ~= nil then
         return true, value
     end
     local wrong = text:find "%S" and json_text.check(text)
