@@ -12,7 +12,7 @@ local query = require "flowhost.dialect.asl.query"
 
 local M = {}
 
-local UNCAUGHT = { ["States.DataLimitExceeded"] = true, ["States.Runtime"] = true }
+local UNCAUGHT = "States.Runtime" -- ends the execution, whatever is said of it
 local TIMEOUTS = { ["States.Timeout"] = true, ["States.HeartbeatTimeout"] = true }
 
 --- A failure that is complete.
@@ -40,8 +40,11 @@ end
 
 local function matches(names, failure)
     local own = failure.error
+    if own == UNCAUGHT then
+        return false
+    end
     for _, name in ipairs(names) do
-        if name == own or (name == "States.ALL" and not UNCAUGHT[own])
+        if name == own or name == "States.ALL"
             or (name == "States.TaskFailed" and failure.is_of_task and not TIMEOUTS[own])
             or (name == "States.Timeout" and own == "States.HeartbeatTimeout") then
             return true
