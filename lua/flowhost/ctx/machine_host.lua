@@ -148,9 +148,7 @@ local jsonata_env = {
     hash = function(algorithm, text)
         return system.hex(assert(core.crypto.hash(algorithm, text)))
     end,
-    max_ms = JSONATA_MS, max_depth = JSONATA_DEPTH, clock = function()
-        return core.timer.mono_us() / 1000
-    end,
+    max_ms = JSONATA_MS, max_depth = JSONATA_DEPTH,
 }
 
 Host.jsonata_env = jsonata_env
