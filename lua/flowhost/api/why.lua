@@ -39,6 +39,9 @@ local SENTENCES = {
     wait = function(one)
         return ("waiting for the signal '%s'%s"):format(one.name, till(one["until"]))
     end,
+    task = function(one)
+        return ("waiting for the task '%s' to be done%s"):format(one.name, till(one["until"]))
+    end,
     call = function(one)
         local row = one.child and rows.read(system.id_bytes(one.child))
         return ("waiting for run %s of flow '%s'%s%s"):format(one.child or "?", one.name,

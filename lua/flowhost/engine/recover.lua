@@ -317,10 +317,10 @@ local function in_order(by_path)
     return list
 end
 
---- A step that waits for a child of the other run begins anew; so does one whose outcome is unknown.
+--- A step that waits for a child of the other run, or a worker, begins anew; so does one whose outcome is unknown.
 local function is_kept(entry)
-    local is_childs = entry.kind == "call" or entry.kind == "start"
-    return not (is_childs and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
+    local is_outside = entry.kind == "call" or entry.kind == "start" or entry.kind == "task"
+    return not (is_outside and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
 end
 
 --- What steps have set that a replay does not set again.

@@ -181,7 +181,9 @@ local function beat(arguments, reply)
         return reply {}
     end
     local row, text = task_rows.read(bytes, id)
-    if not row or not row.beat then
+    if row and not current and live.runs[arguments.id] then
+        return reply(TIMED_OUT) -- a recover has taken it back
+    elseif not row or not row.beat then
         return reply(is_early(arguments, id) and {} or TIMED_OUT)
     end
     row.beat = timer.now_ms()

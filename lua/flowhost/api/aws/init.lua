@@ -9,6 +9,7 @@ local machines = require "flowhost.engine.machines"
 local operations = require "flowhost.api.aws.operations"
 local signature = require "flowhost.api.aws.signature"
 
+require "flowhost.api.aws.activities"
 require "flowhost.api.aws.aliases"
 require "flowhost.api.aws.executions"
 require "flowhost.api.aws.history"
