@@ -139,6 +139,22 @@ local function void(run, path, extra)
     end
 end
 
+--- Takes one step back: it begins anew.
+M.void = function(run, path)
+    void(run, path)
+end
+
+--- Takes a step back, and all containers around it that are decided.
+function M.void_up(run, path)
+    while path do
+        local entry = run.journal[path]
+        if entry and entry.state ~= "o" then
+            void(run, path)
+        end
+        path = path:match "^(.*)%.[^.]*$"
+    end
+end
+
 --- Containers around a step that have ended must run again, or what changed below them is never looked at. A group that
 --- a branch has decided plays that branch again as it is.
 local function void_around(run, path)
