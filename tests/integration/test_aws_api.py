@@ -8,9 +8,9 @@ import re
 import time
 import unittest
 
-from aws_case import (ACCOUNT, ECHO, ROLE, WAITING, AwsCase, Calls, execution_arn, headers_of, machine_arn, passing,
-                      sign)
-from suite import FolderCase, Host, ask, in_threads
+from aws_case import (ACCOUNT, ECHO, ROLE, WAITING, AwsCase, Calls, ask, execution_arn, headers_of, machine_arn,
+                      passing, sign)
+from suite import Client, FolderCase, Host, in_threads
 from test_access import make_token
 
 UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -187,8 +187,7 @@ class Versions(AwsCase):
 
 class Executions(AwsCase):
     FLOWS = {"file.asl.json": ECHO, "double.lua": "return { run = function(_, o) return o.n * 2 end }",
-             "components/flaky.lua": "return function(ctx, o) local r = ctx.request{ url = ctx.env.UPSTREAM .. '/f', "
-             "retry = 0 } return r.body end"}
+             "components/flaky.lua": "return function(ctx, o) return ctx.request { url = ctx.env.UPSTREAM, retry = 0 } end"}
 
     def setUp(self):
         super().setUp()
@@ -236,7 +235,7 @@ class Executions(AwsCase):
         self.good("StopExecution", executionArn=listed[0]["executionArn"])
 
     def fresh(self):
-        client = self.host.new_client()
+        client = Client(self.host.port)
         self.addCleanup(client.disconnect)
         return client
 

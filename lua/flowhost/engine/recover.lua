@@ -139,22 +139,6 @@ local function void(run, path, extra)
     end
 end
 
---- Takes one step back: it begins anew.
-M.void = function(run, path)
-    void(run, path)
-end
-
---- Takes a step back, and all containers around it that are decided.
-function M.void_up(run, path)
-    while path do
-        local entry = run.journal[path]
-        if entry and entry.state ~= "o" then
-            void(run, path)
-        end
-        path = path:match "^(.*)%.[^.]*$"
-    end
-end
-
 --- Containers around a step that have ended must run again, or what changed below them is never looked at. A group that
 --- a branch has decided plays that branch again as it is.
 local function void_around(run, path)
@@ -192,6 +176,23 @@ local function void_failed_below(run, path)
     table.sort(found)
     for _, other in ipairs(found) do
         void(run, other)
+    end
+end
+
+--- Takes one step back: it begins anew.
+M.void = function(run, path)
+    void(run, path)
+end
+
+--- Takes a failed step back, with what failed in it and all containers around it that are decided.
+function M.void_up(run, path)
+    void_failed_below(run, path)
+    while path do
+        local entry = run.journal[path]
+        if entry and entry.state ~= "o" then
+            void(run, path)
+        end
+        path = path:match "^(.*)%.[^.]*$"
     end
 end
 
