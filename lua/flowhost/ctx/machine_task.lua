@@ -5,9 +5,10 @@
 --   call: { resource, input, timeout_s, heartbeat_s, token, role, on { started(worker), submitted(output) } }
 
 local core = require "flowhost.core"
-local _, activities = pcall(require, "flowhost.engine.activities")
+local activities = require "flowhost.engine.activities"
 local component = require "flowhost.ctx.component"
 local error_object = require "flowhost.engine.error"
+local step = require "flowhost.engine.step"
 
 local json, native = core.json, core.native
 
@@ -59,12 +60,7 @@ KINDS["function"] = function(host, call)
 end
 
 function KINDS.activity(_, call)
-    local name = call.resource.name
-    if not activities.describe(name) then
-        error({ error = "States.Runtime", cause = ("The activity %s does not exist."):format(call.resource.text),
-            is_runtime = true }, 0)
-    end
-    return wait_for_worker(name, call, call.input)
+    return wait_for_worker(call.resource.name, call, call.input)
 end
 
 -- services -------------------------------------------------------------------------------------------
@@ -122,6 +118,17 @@ function KINDS.service(host, call)
     end
     call.on.submitted(submit(host, call))
     return activities.wait { token = call.token, timeout_s = call.timeout_s, heartbeat_s = call.heartbeat_s }
+end
+
+--- Raises what is wrong with a task before it is begun.
+function M.check(_, call)
+    local resource = call.resource
+    local exists = resource.kind ~= "activity" or step.value("activity", resource.name, function()
+        return activities.describe(resource.name) ~= nil
+    end)
+    if not exists then
+        error({ error = "States.Runtime", cause = ("The activity %s does not exist."):format(resource.text) }, 0)
+    end
 end
 
 --- Does what a task asks for; its result. Raises { error, cause } or an error object.

@@ -36,7 +36,8 @@ function M.branch(f, last)
 end
 
 local function note_state(f, state)
-    data.note(f, "State", { Name = state.name, EnteredTime = f.host:iso_now(), RetryCount = state.is_work and 0 or nil })
+    data.note(f, "State", { Name = state.name, EnteredTime = f.host:iso_now(),
+        RetryCount = state.is_work and 0 or nil })
 end
 
 local function enter(f, state, input)
@@ -60,7 +61,7 @@ local function to_failure(f, raised)
     local failure = failure_module.finish(f, f.host:to_failure(raised))
     if failure.is_evaluation and not failure.is_noted then
         failure.is_noted = true
-        local previous = f.last == f.entered and f.entered_previous or f.last
+        local previous = f.last == f.entered and not failure.is_of_value and f.entered_previous or f.last
         f.last = add(f, "EvaluationFailed", previous, history.evaluation, failure)
     end
     return failure
@@ -79,7 +80,9 @@ local function wait_for_retry(f, state, failure)
     f.host:sleep(wait_s)
     local own = f.scope.context.State
     if f.host.needs_context then
-        data.note(f, "State", { Name = own.Name, EnteredTime = own.EnteredTime, RetryCount = own.RetryCount + 1 })
+        local own = f.scope.context.State
+        data.note(f, "State", { Name = own.Name, EnteredTime = own.EnteredTime,
+            RetryCount = own.RetryCount + 1 })
     end
     return true
 end

@@ -196,7 +196,8 @@ local function wait_timestamp(given, c)
         local text = compute(f, data.bindings(f, input))
         local time = rfc3339.parse(text)
         if not time then
-            error({ error = c.is_jsonata and "States.QueryEvaluationError" or "States.Runtime", cause =
+            error({ error = c.is_jsonata and "States.QueryEvaluationError" or "States.Runtime", is_of_value = true,
+                location = "Timestamp", cause =
                 ("The Timestamp field cannot be parsed as %s: %s"):format(ISO, type(text) == "string" and text
                 or c.json.encode(text)) }, 0)
         end

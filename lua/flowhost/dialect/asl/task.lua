@@ -109,6 +109,7 @@ end
 
 --- Runs the call; its result. Raises a failure that is noted in the history.
 local function perform(f, call)
+    f.host:check_task(call)
     f.last = add(f, EVENTS[call.resource.kind] .. "Scheduled", f.last, scheduled, call)
     if call.resource.kind == "service" then
         note(f, call, "Started")
@@ -120,9 +121,6 @@ local function perform(f, call)
         return result
     end
     local one = f.host:to_failure(result)
-    if one.is_runtime then
-        error({ error = one.error, cause = one.cause }, 0) -- the state's own fault: no event tells of the task
-    end
     one.is_of_task, one.is_final = true, true
     note_failure(f, call, one)
     error(one, 0)
