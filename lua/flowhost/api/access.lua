@@ -254,13 +254,13 @@ function M.is_open_to(request)
 end
 
 --- The gate of an API that proves callers and answers in its own way; apps' tokens are for /v1.
----@param o { role: string, identify: (fun(): table?, table?)?, refuse: fun(problem: table?), forbid: fun(detail: string),
---- method: string, path: string }  identify: the caller, or nil and what refuse is told of
+---@param o { role: string, identify: (fun(): table?, table?)?, refuse: fun(problem: table?),
+--- forbid: fun(detail: string), method: string, path: string }  identify: the caller, or nil and what refuse is told
 function M.gate_with(request, o, proceed)
-    local caller, problem, is_wrong
+    local caller, why, is_wrong
     if o.identify then
-        caller, problem = o.identify()
-        is_wrong = problem ~= nil
+        caller, why = o.identify()
+        is_wrong = why ~= nil
     else
         local headers = request:headers()
         caller, is_wrong = identify(request, headers)
@@ -272,7 +272,7 @@ function M.gate_with(request, o, proceed)
     end
     if not caller and is_wrong then
         return refuse_secret(request, function()
-            o.refuse(problem)
+            o.refuse(why)
         end)
     elseif not caller then
         return o.refuse()
@@ -280,7 +280,8 @@ function M.gate_with(request, o, proceed)
     callers[request] = caller
     if caller.app or access.RANK[caller.role] < access.RANK[o.role] then
         return note_refusal(caller, o.method, o.path, o.role, function()
-            o.forbid(("this needs the role %s, %s has %s"):format(o.role, caller.name, caller.role or "that of an app"))
+            local role = caller.role or "that of an app"
+            o.forbid(("this needs the role %s, %s has %s"):format(o.role, caller.name, role))
         end)
     end
     return proceed()

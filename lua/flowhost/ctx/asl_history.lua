@@ -22,10 +22,10 @@ function M.events(row, code)
     end
     if LAST[status] then
         local name = status == "cancelled" and "executionAbortedEventDetails" or "executionTimedOutEventDetails"
-        local last = events[#events]
+        local last, data = events[#events], err and type(err.data) == "table" and err.data or {}
         events[#events + 1] = { id = #events + 1, previousEventId = last and last.id or 0, type = LAST[status],
-            timestamp = ended, [name] = { error = status == "timed_out" and "States.Timeout" or nil,
-                cause = status == "cancelled" and err and err.message or nil } }
+            timestamp = ended, [name] = { error = data.error or (status == "timed_out" and "States.Timeout" or nil),
+                cause = data.cause } }
     end
     return events
 end

@@ -5,6 +5,7 @@
 --   host:now_ms()  host:iso_now()                     recorded time
 --   host:sleep(s)  host:sleep_until(unix s)           host:random()  host:uuid()  host:token()
 --   host:parallel(count, concurrency, fn(i)) -> results, or nil, the value with is_failure that ended the others
+--   host:check_task(call)                             raises { error, cause } of one that cannot be begun
 --   host:task(call) -> result                         raises { error, cause, is_timeout }
 --   host:to_failure(raised) -> { error, cause }       raises again what ends the run
 --   host:fail(failure)                                ends the run as failed
@@ -127,7 +128,7 @@ end
 
 -- tasks ----------------------------------------------------------------------------------------------
 
-Host.task, Host.token = machine_task.task, machine_task.token
+Host.check_task, Host.task, Host.token = machine_task.check, machine_task.task, machine_task.token
 Host.read_items, Host.write_results = machine_items.read, machine_items.write
 
 function Host:map_run(label)
@@ -147,9 +148,7 @@ local jsonata_env = {
     hash = function(algorithm, text)
         return system.hex(assert(core.crypto.hash(algorithm, text)))
     end,
-    max_ms = JSONATA_MS, max_depth = JSONATA_DEPTH, clock = function()
-        return core.timer.mono_us() / 1000
-    end,
+    max_ms = JSONATA_MS, max_depth = JSONATA_DEPTH,
 }
 
 Host.jsonata_env = jsonata_env

@@ -2,18 +2,23 @@
 -- What the resources of Task states do (docs/reference/asl.md). Where a function has a component of its name, that is
 -- called; else its work waits in the queue lambda-NAME for a worker.
 --
---   call: { resource, input, timeout_s, heartbeat_s, token, role, on { started(worker), submitted(output) } }
+--   call: { resource, input, mode ("Sync": by a component only; "Async": by a worker only), timeout_s, heartbeat_s,
+--           token, role, on { started(worker), submitted(output) } }
 
 local core = require "flowhost.core"
-local _, activities = pcall(require, "flowhost.engine.activities")
+local activities = require "flowhost.engine.activities"
 local component = require "flowhost.ctx.component"
 local error_object = require "flowhost.engine.error"
+local step = require "flowhost.engine.step"
 
 local json, native = core.json, core.native
 
 local M = {}
 
-local SERVICES = { ["http:invoke"] = require "flowhost.ctx.machine_http" }
+local SERVICES = {
+    ["http:invoke"] = require "flowhost.ctx.machine_http",
+    ["states:startExecution"] = require "flowhost.ctx.machine_start",
+}
 M.SERVICES = SERVICES
 
 local function fail(name, cause, more)
@@ -45,9 +50,12 @@ end
 -- functions ------------------------------------------------------------------------------------------
 
 local function call_function(host, name, call, input)
-    if has_component(host, name) then
+    local has_own = call.mode ~= "Async" and has_component(host, name)
+    if has_own then
         call.on.started()
         return run_component(name, call, input)
+    elseif call.mode == "Sync" then
+        fail("States.Runtime", ("no component '%s': a task of Mode Sync is done by one of the host"):format(name))
     end
     return wait_for_worker("lambda-" .. name, call, input)
 end
@@ -59,12 +67,7 @@ KINDS["function"] = function(host, call)
 end
 
 function KINDS.activity(_, call)
-    local name = call.resource.name
-    if not activities.describe(name) then
-        error({ error = "States.Runtime", cause = ("The activity %s does not exist."):format(call.resource.text),
-            is_runtime = true }, 0)
-    end
-    return wait_for_worker(name, call, call.input)
+    return wait_for_worker(call.resource.name, call, call.input)
 end
 
 -- services -------------------------------------------------------------------------------------------
@@ -122,6 +125,17 @@ function KINDS.service(host, call)
     end
     call.on.submitted(submit(host, call))
     return activities.wait { token = call.token, timeout_s = call.timeout_s, heartbeat_s = call.heartbeat_s }
+end
+
+--- Raises what is wrong with a task before it is begun.
+function M.check(_, call)
+    local resource = call.resource
+    local exists = resource.kind ~= "activity" or step.value("activity", resource.name, function()
+        return activities.describe(resource.name) ~= nil
+    end)
+    if not exists then
+        error({ error = "States.Runtime", cause = ("The activity %s does not exist."):format(resource.text) }, 0)
+    end
 end
 
 --- Does what a task asks for; its result. Raises { error, cause } or an error object.

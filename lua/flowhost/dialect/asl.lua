@@ -7,11 +7,13 @@
 -- A definition as a file of the flows folder may say "Type": "EXPRESS" at its top, as CreateStateMachine does beside
 -- it: such runs leave nothing behind.
 
+local canonical = require "flowhost.dialect.asl.canonical"
 local choice = require "flowhost.dialect.asl.choice"
 local execution = require "flowhost.dialect.asl.execution"
-local has_jsonata, jsonata = pcall(require, "flowhost.expr.jsonata")
+local jsonata = require "flowhost.expr.jsonata"
 local states = require "flowhost.dialect.asl.states"
 local templates = require "flowhost.expr.asl_template"
+local validate = require "flowhost.dialect.asl.validate"
 
 local M = {}
 
@@ -25,7 +27,7 @@ local function compiler_of(o)
             decode = o.json.decode, hash = o.digest }
         local made = templates.new(values)
         own = { json = values, templates = made, paths = made.paths, choices = choice.new(values, made.paths),
-            jsonata = has_jsonata and jsonata.new(values) or nil }
+            jsonata = jsonata.new(values), validator = validate.new(values) }
         compilers[o.json] = own
     end
     return own
@@ -51,6 +53,19 @@ local function needs_context(text)
         ~= nil
 end
 
+--- What is wrong with a definition, as problem of a document; nil when nothing is.
+local function find_problem(definition, kind, c)
+    local faults = {}
+    for _, one in ipairs(c.validator.check(definition, { type = kind })) do
+        if one.severity == "ERROR" then
+            faults[#faults + 1] = { pointer = one.location or "", message = ("%s: %s"):format(one.code, one.message) }
+        end
+    end
+    local first = faults[1]
+    return first and { line = 1, faults = faults, message = first.pointer ~= "" and ("%s: %s"):format(first.pointer,
+        first.message) or first.message }
+end
+
 --- A document of a definition's text; nil, { line, message, faults } when it cannot be used.
 ---@param o { json: table, file: string, digest: fun(algorithm: string, text: string): string }
 function M.compile(text, o)
@@ -60,7 +75,13 @@ function M.compile(text, o)
     end
     local kind = definition.Type == "EXPRESS" and "EXPRESS" or "STANDARD"
     definition.Type = nil
-    local ok, machine = pcall(states.compile, definition, compiler_of(o))
+    local c = compiler_of(o)
+    definition = canonical.convert(definition, c.json)
+    problem = find_problem(definition, kind, c)
+    if problem then
+        return nil, problem
+    end
+    local ok, machine = pcall(states.compile, definition, c)
     if not ok then
         return refuse(type(machine) == "table" and machine.problem or tostring(machine))
     end

@@ -414,7 +414,8 @@ remote.on("machines", function(arguments, reply)
     end)
 end)
 
----@param action "create"|"update"|"delete"|"publish"|"delete_version"|"create_alias"|"update_alias"|"delete_alias"|"tag"
+---@param action string  "create", "update", "delete", "publish", "delete_version", "create_alias", "update_alias",
+--- "delete_alias" or "tag"
 ---@param done fun(result: table?, problem: { code: string, message: string }?)
 function M.change(action, arguments, done)
     arguments.action = action

@@ -2,7 +2,6 @@
 -- State machines: CreateStateMachine, UpdateStateMachine, DeleteStateMachine, DescribeStateMachine, ListStateMachines,
 -- ValidateStateMachineDefinition, DescribeStateMachineForExecution.
 
-local core = require "flowhost.core"
 local call_module = require "flowhost.api.aws.call"
 local changes = require "flowhost.engine.machine_changes"
 local check = require "flowhost.api.aws.check"
@@ -14,7 +13,6 @@ local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
 
-local json = core.json
 local time = call_module.time
 
 local M = {}
@@ -253,24 +251,10 @@ operations.add("ListStateMachines", { run = list, takes = { maxResults = check.M
 
 -- validation -------------------------------------------------------------------------------------------
 
-local MOST_PROBLEMS = 100
-
 local function validate(call)
     local p = call.params
-    local most = p.maxResults and p.maxResults > 0 and p.maxResults or MOST_PROBLEMS
-    local shown, has_error, is_truncated = json.array {}, false, false
-    for _, one in ipairs(definition.problems(p.definition, p.type or "STANDARD")) do
-        has_error = has_error or one.severity == "ERROR"
-        if one.severity == "ERROR" or p.severity == "WARNING" then
-            is_truncated = #shown == most
-            if is_truncated then
-                break
-            end
-            shown[#shown + 1] = { code = one.code, severity = one.severity, message = one.message,
-                location = one.location }
-        end
-    end
-    call:reply { result = has_error and "FAIL" or "OK", diagnostics = shown, truncated = is_truncated }
+    call:reply(definition.diagnose(p.definition, { type = p.type or "STANDARD", severity = p.severity,
+        most = p.maxResults }))
 end
 
 operations.add("ValidateStateMachineDefinition", { run = validate, takes = { definition = required(DEFINITION),

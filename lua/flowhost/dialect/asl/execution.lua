@@ -14,7 +14,9 @@ local data = require "flowhost.dialect.asl.data"
 local failure_module = require "flowhost.dialect.asl.failure"
 local history = require "flowhost.dialect.asl.history"
 
-local M = {}
+local M = {
+    fan_out = nil, -- fn(f, machine, names, input) -> output: join.lua
+}
 
 local add = history.add
 
@@ -31,12 +33,14 @@ function M.branch(f, last)
     local scope = f.scope
     return {
         host = f.host, history = f.history, machine = f.machine, last = last or f.last, outer = f,
-        scope = { context = scope.context, variables = copy(scope.variables), random = scope.random, uuid = scope.uuid },
+        scope = { context = scope.context, variables = copy(scope.variables), random = scope.random,
+            uuid = scope.uuid },
     }
 end
 
 local function note_state(f, state)
-    data.note(f, "State", { Name = state.name, EnteredTime = f.host:iso_now(), RetryCount = state.is_work and 0 or nil })
+    data.note(f, "State", { Name = state.name, EnteredTime = f.host:iso_now(),
+        RetryCount = state.is_work and 0 or nil })
 end
 
 local function enter(f, state, input)
@@ -60,7 +64,7 @@ local function to_failure(f, raised)
     local failure = failure_module.finish(f, f.host:to_failure(raised))
     if failure.is_evaluation and not failure.is_noted then
         failure.is_noted = true
-        local previous = f.last == f.entered and f.entered_previous or f.last
+        local previous = f.last == f.entered and not failure.is_of_value and f.entered_previous or f.last
         f.last = add(f, "EvaluationFailed", previous, history.evaluation, failure)
     end
     return failure
@@ -77,9 +81,10 @@ local function wait_for_retry(f, state, failure)
         return false
     end
     f.host:sleep(wait_s)
-    local own = f.scope.context.State
     if f.host.needs_context then
-        data.note(f, "State", { Name = own.Name, EnteredTime = own.EnteredTime, RetryCount = own.RetryCount + 1 })
+        local own = f.scope.context.State
+        data.note(f, "State", { Name = own.Name, EnteredTime = own.EnteredTime,
+            RetryCount = own.RetryCount + 1 })
     end
     return true
 end
@@ -118,14 +123,20 @@ local function run_state(f, state, input)
     end
 end
 
---- Runs a machine's states from its first one; returns the output, raises a failure.
+--- Runs a machine's states from its first one; returns the output, raises a failure. A state with several next ones
+--- is gone on from in join.lua.
 function M.run(f, machine, input)
     local states, name = machine.states, machine.start
     while name do
+        if type(name) == "table" then
+            return M.fan_out(f, machine, name, input)
+        end
         input, name = run_state(f, states[name], input)
     end
     return input
 end
+
+M.run_state = run_state
 
 local function new_frame(host)
     return {

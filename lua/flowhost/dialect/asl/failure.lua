@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Failures of states: which retrier or catcher takes one, what a catcher makes of it. Pure.
 --
---   failure: { error, cause, is_final, location, is_timeout, is_inner }   error, cause: texts or nil; is_inner: of a
---   branch, an iteration or a map run, for the state that it is in
+--   failure: { error, cause, is_final, location, is_timeout, is_inner }   error, cause: texts or nil; is_of_value: what
+--   is wrong is not the expression, but what it gave; is_inner: of a branch, an iteration or a map run, for the state
+--   that it is in
 --
 -- What expressions raise has the same two fields; `finish` puts the state's sentence before the cause and marks it.
 
@@ -11,7 +12,7 @@ local query = require "flowhost.dialect.asl.query"
 
 local M = {}
 
-local UNCAUGHT = { ["States.DataLimitExceeded"] = true, ["States.Runtime"] = true }
+local UNCAUGHT = "States.Runtime" -- ends the execution, whatever is said of it
 local TIMEOUTS = { ["States.Timeout"] = true, ["States.HeartbeatTimeout"] = true }
 
 --- A failure that is complete.
@@ -39,8 +40,11 @@ end
 
 local function matches(names, failure)
     local own = failure.error
+    if own == UNCAUGHT then
+        return false
+    end
     for _, name in ipairs(names) do
-        if name == own or (name == "States.ALL" and not UNCAUGHT[own])
+        if name == own or name == "States.ALL"
             or (name == "States.TaskFailed" and failure.is_of_task and not TIMEOUTS[own])
             or (name == "States.Timeout" and own == "States.HeartbeatTimeout") then
             return true
