@@ -3,6 +3,7 @@
 
 local access = require "flowhost.api.access"
 local accounts = require "flowhost.api.accounts"
+local activities = require "flowhost.engine.activities"
 local apps = require "flowhost.api.apps"
 local aws = require "flowhost.api.aws"
 local bundle = require "flowhost.api.bundle"
@@ -126,6 +127,7 @@ end
 function M.drain()
     start.is_draining = true
     events.close_all()
+    activities.drain()
 end
 
 core.on("http", function(request, method, path, body)

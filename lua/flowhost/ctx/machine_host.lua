@@ -12,7 +12,6 @@
 --   host:read_items(...)  host:write_results(...)  host:map_run(label)
 
 local core = require "flowhost.core"
-local arn = require "flowhost.dialect.asl.arn"
 local environment = require "flowhost.engine.environment"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
@@ -20,12 +19,13 @@ local group = require "flowhost.engine.group"
 local _, jsonata_aws = pcall(require, "flowhost.expr.jsonata_aws")
 local machine_items = require "flowhost.ctx.machine_items"
 local machine_task = require "flowhost.ctx.machine_task"
+local machines = require "flowhost.engine.machines"
 local time = require "flowhost.ctx.time"
 local value = require "flowhost.ctx.value"
 
 local json, system = core.json, core.system
 
-local M = { arns = arn.new { account = "123456789012", region = "us-east-1" } }
+local M = {}
 
 local JSONATA_MS, JSONATA_DEPTH = 1000, 500
 
@@ -132,7 +132,7 @@ Host.check_task, Host.task, Host.token = machine_task.check, machine_task.task, 
 Host.read_items, Host.write_results = machine_items.read, machine_items.write
 
 function Host:map_run(label)
-    return M.arns.map_run(self.run.flow, label or self.uuid(), self.uuid())
+    return machines.arns.map_run(self.run.flow, label or self.uuid(), self.uuid())
 end
 
 -- the host of a run ----------------------------------------------------------------------------------
@@ -148,9 +148,7 @@ local jsonata_env = {
     hash = function(algorithm, text)
         return system.hex(assert(core.crypto.hash(algorithm, text)))
     end,
-    max_ms = JSONATA_MS, max_depth = JSONATA_DEPTH, clock = function()
-        return core.timer.mono_us() / 1000
-    end,
+    max_ms = JSONATA_MS, max_depth = JSONATA_DEPTH,
 }
 
 Host.jsonata_env = jsonata_env
@@ -164,7 +162,7 @@ end
 
 ---@param run table
 function M.new(run)
-    local arns, name = M.arns, M.execution_name(run)
+    local arns, name = machines.arns, M.execution_name(run)
     local id = run.durable == "never" and arns.express_execution(run.flow, name, run.id)
         or arns.execution(run.flow, name)
     local input = run.input

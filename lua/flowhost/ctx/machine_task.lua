@@ -2,7 +2,8 @@
 -- What the resources of Task states do (docs/reference/asl.md). Where a function has a component of its name, that is
 -- called; else its work waits in the queue lambda-NAME for a worker.
 --
---   call: { resource, input, timeout_s, heartbeat_s, token, role, on { started(worker), submitted(output) } }
+--   call: { resource, input, mode ("Sync": by a component only; "Async": by a worker only), timeout_s, heartbeat_s,
+--           token, role, on { started(worker), submitted(output) } }
 
 local core = require "flowhost.core"
 local activities = require "flowhost.engine.activities"
@@ -14,7 +15,10 @@ local json, native = core.json, core.native
 
 local M = {}
 
-local SERVICES = { ["http:invoke"] = require "flowhost.ctx.machine_http" }
+local SERVICES = {
+    ["http:invoke"] = require "flowhost.ctx.machine_http",
+    ["states:startExecution"] = require "flowhost.ctx.machine_start",
+}
 M.SERVICES = SERVICES
 
 local function fail(name, cause, more)
@@ -46,9 +50,12 @@ end
 -- functions ------------------------------------------------------------------------------------------
 
 local function call_function(host, name, call, input)
-    if has_component(host, name) then
+    local has_own = call.mode ~= "Async" and has_component(host, name)
+    if has_own then
         call.on.started()
         return run_component(name, call, input)
+    elseif call.mode == "Sync" then
+        fail("States.Runtime", ("no component '%s': a task of Mode Sync is done by one of the host"):format(name))
     end
     return wait_for_worker("lambda-" .. name, call, input)
 end
@@ -85,9 +92,19 @@ SERVICES["lambda:invoke"] = function(host, call)
     return { ExecutedVersion = "$LATEST", Payload = result, StatusCode = 200 }
 end
 
---- The component that host.lua names for a service, by its ARN as a pattern; nil when there is none.
+local registered = {} -- { pattern, component }, as written
+
+--- Components for services: "ARN=COMPONENT, ...", where `*` in an ARN is any text.
+function M.set_resources(text)
+    registered = {}
+    for arn, name in text:gmatch "([^,%s=]+)=([^,%s]+)" do
+        local pattern = arn:gsub("[%-%.%+%[%]%(%)%$%^%%%?]", "%%%0"):gsub("%*", ".*")
+        registered[#registered + 1] = { pattern = "^" .. pattern .. "$", component = name }
+    end
+end
+
 local function find_registered(text)
-    for _, entry in ipairs(M.resources or {}) do
+    for _, entry in ipairs(registered) do
         if text:find(entry.pattern) then
             return entry.component
         end

@@ -103,6 +103,7 @@ end
 -- workers ------------------------------------------------------------------------------------------
 
 local asking = {} -- asks of this shard: what ends each -> its done
+local is_draining = false
 
 --- Asks for a task of an activity's queue, for `wait_ms` at most. done(task): { token, input (JSON), give_back() }, nil
 --- when none came; done(nil, problem). Returns what ends the asking, with no answer then. give_back puts a task back
@@ -112,6 +113,9 @@ local asking = {} -- asks of this shard: what ends each -> its done
 function M.poll(activity, worker, wait_ms, done)
     if not M.describe(activity) then
         done(nil, { code = "ActivityDoesNotExist" })
+        return function() end
+    elseif is_draining then
+        done(nil)
         return function() end
     end
     local cancel
@@ -142,6 +146,7 @@ end
 
 --- The host ends: nobody gets anything any more.
 function M.drain()
+    is_draining = true
     for cancel, done in pairs(asking) do
         cancel()
         done(nil)

@@ -5,10 +5,10 @@
 local core = require "flowhost.core"
 local admission = require "flowhost.engine.admission"
 local call_module = require "flowhost.api.aws.call"
-local catalog = require "flowhost.engine.catalog"
 local check = require "flowhost.api.aws.check"
 local executions = require "flowhost.api.aws.executions"
 local json_text = require "flowhost.dialect.asl.json_text"
+local machine_flow = require "flowhost.engine.machine_flow"
 local machines = require "flowhost.engine.machines"
 local operations = require "flowhost.api.aws.operations"
 local resource = require "flowhost.api.aws.resource"
@@ -23,43 +23,6 @@ local time = call_module.time
 local BILLED_MS, BILLED_MB = 100, 64
 
 -- what is started --------------------------------------------------------------------------------------
-
---- The version that an ARN names or its alias leads to; nil without a qualifier; false after an answer.
-local function version_of(call, row, arn)
-    if not arn.qualifier then
-        return nil
-    end
-    local number = resource.version_number(arn)
-    local alias = not number and machines.alias(row, arn.qualifier)
-    local version = machines.version(row, number or alias and machines.route(alias, math.random()) or 0)
-    if not version then
-        resource.no_machine(call, call.params.stateMachineArn)
-        return false
-    end
-    return version, alias and alias.name
-end
-
---- The flow of a version, else the one that new runs take; nil after an answer.
-local function flow_of(call, row, version)
-    local name = machines.flow_name(row.name)
-    local flow, code, detail
-    if version then
-        flow, detail = catalog.flow_of(version.release, name)
-    else
-        flow, code, detail = catalog.take(name)
-    end
-    if not flow then
-        call:fail(code == "FLOW_DISABLED" and "ValidationException" or "InternalFailure", detail)
-    end
-    return flow
-end
-
-local function tags_of(call, row, arn, version, alias)
-    return { ["aws.execution"] = call.params.name, ["aws.role"] = (version or row).role,
-        ["aws.revision"] = (version or row).revision, ["aws.updated"] = ("%d"):format(row.updated),
-        ["aws.qualifier"] = arn.qualifier, ["aws.version"] = version and ("%d"):format(version.number) or nil,
-        ["aws.alias"] = alias, ["aws.trace"] = call.params.traceHeader }
-end
 
 --- Whether the input can be used, and its value; false after an answer.
 local function read_input(call)
@@ -93,9 +56,14 @@ local function read(call, type)
     if not is_good then
         return
     end
-    local version, alias = version_of(call, row, arn)
-    local flow = version ~= false and flow_of(call, row, version)
-    return flow and { machine = row, flow = flow, input = input, tags = tags_of(call, row, arn, version, alias) }
+    local found, code, detail = machine_flow.find(arn, { name = call.params.name, trace = call.params.traceHeader,
+        fraction = math.random() })
+    if not found then
+        return code == "NO_MACHINE" and resource.no_machine(call, call.params.stateMachineArn)
+            or call:fail(code == "FLOW_DISABLED" and "ValidationException" or "InternalFailure", detail)
+    end
+    found.input = input
+    return found
 end
 
 local function is_refused(call, is_waited_for)

@@ -14,7 +14,9 @@ local data = require "flowhost.dialect.asl.data"
 local failure_module = require "flowhost.dialect.asl.failure"
 local history = require "flowhost.dialect.asl.history"
 
-local M = {}
+local M = {
+    fan_out = nil, -- fn(f, machine, names, input) -> output: join.lua
+}
 
 local add = history.add
 
@@ -31,7 +33,8 @@ function M.branch(f, last)
     local scope = f.scope
     return {
         host = f.host, history = f.history, machine = f.machine, last = last or f.last, outer = f,
-        scope = { context = scope.context, variables = copy(scope.variables), random = scope.random, uuid = scope.uuid },
+        scope = { context = scope.context, variables = copy(scope.variables), random = scope.random,
+            uuid = scope.uuid },
     }
 end
 
@@ -78,7 +81,6 @@ local function wait_for_retry(f, state, failure)
         return false
     end
     f.host:sleep(wait_s)
-    local own = f.scope.context.State
     if f.host.needs_context then
         local own = f.scope.context.State
         data.note(f, "State", { Name = own.Name, EnteredTime = own.EnteredTime,
@@ -121,14 +123,20 @@ local function run_state(f, state, input)
     end
 end
 
---- Runs a machine's states from its first one; returns the output, raises a failure.
+--- Runs a machine's states from its first one; returns the output, raises a failure. A state with several next ones
+--- is gone on from in join.lua.
 function M.run(f, machine, input)
     local states, name = machine.states, machine.start
     while name do
+        if type(name) == "table" then
+            return M.fan_out(f, machine, name, input)
+        end
         input, name = run_state(f, states[name], input)
     end
     return input
 end
+
+M.run_state = run_state
 
 local function new_frame(host)
     return {

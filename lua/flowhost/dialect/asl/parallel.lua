@@ -3,7 +3,6 @@
 
 local data = require "flowhost.dialect.asl.data"
 local execution = require "flowhost.dialect.asl.execution"
-local failure = require "flowhost.dialect.asl.failure"
 local history = require "flowhost.dialect.asl.history"
 
 local M = {}
@@ -24,13 +23,20 @@ local function note_aborts(f, frames, ended)
     end
 end
 
---- Runs a branch: its output, or a failure as a value, so that the group can tell it.
-local function run_branch(inner, machine, input)
-    local ok, output = pcall(execution.run, inner, machine, input)
+--- What fn() returns, or its failure as a value, so that the group can tell it.
+function M.guard(inner, fn)
+    local ok, result = pcall(fn)
     if ok then
-        return { output = output }
+        return result
     end
-    return { is_failure = true, failure = inner.host:to_failure(output), last = inner.last }
+    return { is_failure = true, failure = inner.host:to_failure(result), last = inner.last }
+end
+
+--- Runs a branch: { output }, or a failure as a value.
+local function run_branch(inner, machine, input)
+    return M.guard(inner, function()
+        return { output = execution.run(inner, machine, input) }
+    end)
 end
 
 M.run_branch = run_branch
@@ -72,7 +78,5 @@ function M.compile(given, c, compile_states)
         return output, next_name, assigned
     end
 end
-
-M.failure = failure
 
 return M

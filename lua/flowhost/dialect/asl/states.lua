@@ -4,6 +4,7 @@
 
 local data = require "flowhost.dialect.asl.data"
 local failure = require "flowhost.dialect.asl.failure"
+require "flowhost.dialect.asl.join"
 local map = require "flowhost.dialect.asl.map"
 local parallel = require "flowhost.dialect.asl.parallel"
 local query = require "flowhost.dialect.asl.query"
@@ -219,6 +220,9 @@ end
 
 -- the machine ----------------------------------------------------------------------------------------
 
+--- What has come to a Join is its input.
+KINDS.Join = KINDS.Pass
+
 KINDS.Task, KINDS.Parallel, KINDS.Map = task.compile, parallel.compile, map.compile
 
 local IS_WORK = { Task = true, Parallel = true, Map = true }
@@ -235,7 +239,7 @@ local function compile_state(name, given, outer)
     return {
         name = name, kind = given.Type, is_work = IS_WORK[given.Type], attempt = compile(given, c, M.compile_states),
         entered_event = given.Type .. "StateEntered", exited_event = given.Type .. "StateExited",
-        failed_event = FAILED_EVENTS[given.Type], retriers = failure.compile_retry(given.Retry),
+        failed_event = FAILED_EVENTS[given.Type], join_on = given.JoinOn, retriers = failure.compile_retry(given.Retry),
         catchers = failure.compile_catch(given.Catch, c),
     }
 end

@@ -24,7 +24,7 @@ local function split_mode(text)
     return text, ""
 end
 
---- What a Resource names. A text that is no ARN is SFC's "service:job".
+--- What a Resource names. SFC's "service:job" (arn:flowhost:task:::service:job) is the function service-job.
 function M.parse_resource(text)
     local service = text:match "^arn:[%w-]+:states:[^:]*:[^:]*:(.+)$"
     local name = text:match "^arn:[%w-]+:lambda:[^:]*:[^:]*:function:([^:]+)"
@@ -33,7 +33,8 @@ function M.parse_resource(text)
     elseif service and service:find "^activity:" then
         return { kind = "activity", text = text, name = service:match "^activity:(.*)$" }
     elseif not service then
-        return { kind = "function", text = text, name = (text:gsub("[^%w_-]", "-")) }
+        local job = text:match "^arn:flowhost:task:::(.+)$" or text
+        return { kind = "function", text = text, name = (job:gsub("[^%w_-]", "-")) }
     end
     local rest, mode = split_mode(service)
     local kind, action = rest:match "^(.*):([^:]+)$"
@@ -170,7 +171,7 @@ local function call_maker(given, c, flow)
             token = f.host:token()
             data.note(f, "Task", { Token = token })
         end
-        return { resource = resource, token = token, role = role and role(f, input),
+        return { resource = resource, token = token, mode = given.Mode, role = role and role(f, input),
             timeout_s = timeout and timeout(f, input), heartbeat_s = heartbeat and heartbeat(f, input),
             input = flow.prepare(f, input) }
     end
