@@ -35,6 +35,9 @@ local function as_error(rt, raised)
             token = rt.state.inner and rt.state.inner.token }
     elseif type(raised) ~= "table" then
         return raised
+    elseif not raised.position then -- a function of the host raised it
+        raised.position = rt.state.outer and rt.state.outer.position
+        raised.token = raised.token or rt.state.inner and rt.state.inner.token
     end
     return rt.explain(raised)
 end
