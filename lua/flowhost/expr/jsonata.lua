@@ -135,7 +135,9 @@ function M.new(o)
     function self.compile(text)
         local ok, run = pcall(build, text)
         if not ok then
-            if type(run) ~= "table" then
+            if type(run) == "string" and run:find("stack overflow", 1, true) then
+                run = { code = "S0500", position = 0, value = "some" }
+            elseif type(run) ~= "table" then
                 error(run, 0)
             end
             return nil, rt.explain(run)

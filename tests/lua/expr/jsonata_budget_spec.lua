@@ -26,6 +26,12 @@ describe("jsonata", function()
         end
     end)
 
+    it("ends texts that grow", function()
+        local text = "($f:=function($s,$n){$n=0?$length($s):$f($s&$s,$n-1)};$f('abcdefgh',60))"
+        assert.equal("U1001", fails(text).code)
+        assert.equal("U1001", fails("$pad('',1e12)").code)
+    end)
+
     it("ends loops by time", function()
         local now = 0
         local err = fails("($f:=function(){$f()};$f())", { max_ms = 50, clock = function()
@@ -50,6 +56,8 @@ describe("jsonata", function()
 
     it("refuses nesting without end", function()
         local _, err = engine.compile(("("):rep(1000))
+        assert.equal("S0500", err.code)
+        _, err = engine.compile(("a."):rep(100000) .. "a")
         assert.equal("S0500", err.code)
         _, err = engine.compile(("["):rep(100000))
         assert.equal("S0500", err.code)
@@ -96,7 +104,9 @@ describe("jsonata", function()
         assert.equal(7, run("$twice(3) + 1", nil, { twice = function(x) return x * 2 end }))
         local err = fails("$bad()", nil)
         assert.equal("T1006", err.code)
-        local ok, raised = pcall(run, "1 + $bad()", nil, { bad = function() error({ code = "X1", message = "m" }, 0) end })
+        local ok, raised = pcall(run, "1 + $bad()", nil, { bad = function()
+            error({ code = "X1", message = "m" }, 0)
+        end })
         assert.is_false(ok)
         assert.same({ code = "X1", message = "m", position = 9, token = "bad" }, raised)
     end)
@@ -111,7 +121,8 @@ describe("jsonata", function()
     it("works without marked arrays", function()
         local plain = jsonata.new { null = json.null, array = function(list) return list end,
             is_array = function(value) return type(value) == "table" and (value[1] ~= nil or next(value) == nil) end }
-        local value = assert(plain.compile "{\"s\":$sum(a.b),\"l\":a.b,\"m\":[a]}").evaluate { a = { { b = 1 }, { b = 2 } } }
+        local expression = assert(plain.compile "{\"s\":$sum(a.b),\"l\":a.b,\"m\":[a]}")
+        local value = expression.evaluate { a = { { b = 1 }, { b = 2 } } }
         assert.same({ s = 3, l = { 1, 2 }, m = { { b = 1 }, { b = 2 } } }, value)
         assert.is_nil(getmetatable(value.l))
     end)
