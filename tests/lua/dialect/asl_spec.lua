@@ -220,3 +220,28 @@ describe("a distributed Map", function()
         assert.equal("EXECUTION_FAILED", map_over("../../etc/passwd", { InputType = "JSONL" }).code)
     end)
 end)
+
+describe("map runs", function()
+    it("are listed and found by their id, with what became of their children", function()
+        local w = executions.new { m = machine({ M = { Type = "Map", Label = "L", End = true,
+            ToleratedFailureCount = 1, ItemProcessor = { ProcessorConfig = { Mode = "DISTRIBUTED",
+                ExecutionType = "STANDARD" }, StartAt = "C", States = {
+                C = { Type = "Choice", Default = "P", Choices = json.array { { Variable = "$", NumericEquals = 2,
+                    Next = "F" } } },
+                P = { Type = "Pass", End = true }, F = { Type = "Fail" } } } } }, "M") }
+        local request = w:play("m", { 1, 2, 3 })
+        assert.same({ 1, 3 }, json.decode(request.body))
+        local row = executions.row(w, request.answered.headers["flowhost-run"])
+        local map_runs = w:module "flowhost.ctx.asl_map_runs"
+        local found = map_runs.list(row)
+        assert.equal(1, #found)
+        local counts = { total = 3, running = 0, succeeded = 2, failed = 1, pending = 0, resultsWritten = 2 }
+        assert.same(counts, found[1].executions)
+        assert.same(counts, found[1].items)
+        assert.equal("SUCCEEDED", found[1].status)
+        local same = map_runs.find({ name = "m" }, "L", found[1].uuid)
+        assert.same(counts, same.executions)
+        assert.is_nil(map_runs.find({ name = "m" }, "other", found[1].uuid))
+        assert.is_nil(map_runs.find({ name = "m" }, "L", "00000000-0000-0000-0000-000000000001"))
+    end)
+end)
