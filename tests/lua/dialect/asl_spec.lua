@@ -245,3 +245,16 @@ describe("map runs", function()
         assert.is_nil(map_runs.find({ name = "m" }, "L", "00000000-0000-0000-0000-000000000001"))
     end)
 end)
+
+describe("the history of an execution", function()
+    it("is there when its release is not any more", function()
+        local definition = machine({ A = { Type = "Pass", Result = 1, End = true } }, "A")
+        local w = executions.new { m = definition }
+        local id = w:play("m", {}).answered.headers["flowhost-run"]
+        local row = executions.row(w, id)
+        row.release = ("0"):rep(64) -- none that the store has
+        assert.is_nil((w:module("flowhost.engine.catalog").find_code(row)))
+        local code = w:module("flowhost.engine.definition_code").find(row)
+        assert.equal(4, #w:module("flowhost.ctx.asl_history").events(row, code))
+    end)
+end)
