@@ -54,7 +54,8 @@ return function(request, captures)
     if not catalog.served.flows[name] then
         return problem.send(request, 404, "NO_FLOW", ("no flow '%s'"):format(name))
     elseif not number or number % 1 ~= 0 or number < 1 or number > MOST_LAST then
-        return problem.send(request, 422, "QUERY_INVALID", ("last must be a whole number from 1 to %d"):format(MOST_LAST))
+        return problem.send(request, 422, "QUERY_INVALID",
+            ("last must be a whole number from 1 to %d"):format(MOST_LAST))
     end
     local by_status, ended, total, is_all = count(name, number)
     if not by_status then

@@ -89,7 +89,7 @@ function M.save(release, is_stored, done)
     local batch = store.batch()
     for path, text in pairs(release.texts) do
         if path:find "%.asl%.json$" and not release.versions[path] then
-            -- histories of executions are made of it long after the release is gone (definition_code.lua)
+            -- histories of executions are made of it long after the release is gone (machine_code.lua)
             batch:put(tables.documents, "definition\0" .. M.version_of(release, path), text)
         end
         if not is_stored(release.hashes[path]) then

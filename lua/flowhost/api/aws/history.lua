@@ -5,7 +5,7 @@ local core = require "flowhost.core"
 local asl_history = require "flowhost.ctx.asl_history"
 local call_module = require "flowhost.api.aws.call"
 local check = require "flowhost.api.aws.check"
-local definition_code = require "flowhost.engine.definition_code"
+local machine_code = require "flowhost.engine.machine_code"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
@@ -18,7 +18,7 @@ local function events_of(run)
     if latest.run == run.id and latest.ended == run.ended then
         return latest.events
     end
-    local code, reason = definition_code.find(run)
+    local code, reason = machine_code.find(run)
     if not code then
         return nil, reason
     end

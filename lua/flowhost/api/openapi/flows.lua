@@ -33,7 +33,7 @@ return { tag = "flows", paths = {
     ["/v1/flows/{name}/stats"] = { get = {
         id = "getFlowStats", summary = "What became of its newest runs",
         answers = { { status = 200, description = "Counts, and durations of the ended ones", schema = object {
-            flow = text, runs = integer, is_all = boolean, by_status = { type = "object",
+            flow = text, runs = integer, is_all = shape.boolean, by_status = { type = "object",
                 additionalProperties = integer }, durations = object { count = integer, p50_ms = or_null(integer),
                 p95_ms = or_null(integer), max_ms = or_null(integer) } } } },
     } },
