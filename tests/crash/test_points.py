@@ -17,7 +17,7 @@ from world import ROOT, ROUNDS, SEED, World
 ELSEWHERE = {"file.written": "test_backup", "file.synced": "test_backup", "file.renamed": "test_backup",
              "api.import": "test_import", "engine.reloaded": "test_reload", "engine.override": "test_reload",
              "engine.collect": "test_reload", "host.watch": "integration/test_reload",
-             **{f"{name}.{when}": "test_changes" for name in ("documents", "secrets", "access")
+             **{f"{name}.{when}": "test_changes" for name in ("documents", "machines", "secrets", "access")
                 for when in ("change", "changed")},
              "engine.edit": "test_changes", "engine.edited": "test_changes"}
 # Further passages, one drawn from each range. One round is one start, so what is passed once a start has none.

@@ -22,10 +22,10 @@ function M.events(row, code)
     end
     if LAST[status] then
         local name = status == "cancelled" and "executionAbortedEventDetails" or "executionTimedOutEventDetails"
-        local last, data = events[#events], err and type(err.data) == "table" and err.data or {}
-        events[#events + 1] = { id = #events + 1, previousEventId = last and last.id or 0, type = LAST[status],
-            timestamp = ended, [name] = { error = data.error or (status == "timed_out" and "States.Timeout" or nil),
-                cause = data.cause } }
+        local given = err and type(err.data) == "table" and err.data or {} -- what StopExecution said
+        events[#events + 1] = { id = #events + 1, previousEventId = 0, type = LAST[status],
+            timestamp = ended, [name] = { error = status == "timed_out" and "States.Timeout" or given.error,
+                cause = given.cause } }
     end
     return events
 end

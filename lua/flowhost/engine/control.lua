@@ -24,6 +24,8 @@ local run_module = require "flowhost.engine.run"
 local signals = require "flowhost.engine.signals"
 local wake = require "flowhost.engine.wake"
 
+require "flowhost.engine.redrive"
+
 local store, system = core.store, core.system
 local fault = system.fault
 

@@ -179,6 +179,23 @@ local function void_failed_below(run, path)
     end
 end
 
+--- Takes one step back: it begins anew.
+M.void = function(run, path)
+    void(run, path)
+end
+
+--- Takes a failed step back, with what failed in it and all containers around it that are decided.
+function M.void_up(run, path)
+    void_failed_below(run, path)
+    while path do
+        local entry = run.journal[path]
+        if entry and entry.state ~= "o" then
+            void(run, path)
+        end
+        path = path:match "^(.*)%.[^.]*$"
+    end
+end
+
 --- The failed steps and the containers around them are forgotten: they run again.
 local function void_failed(run)
     for _, failed in ipairs(run.redo or {}) do

@@ -88,13 +88,14 @@ end
 local function create(call)
     local p = call.params
     local type = p.type or "STANDARD"
+    local role = p.roleArn or ("arn:aws:iam::%s:role/flowhost"):format(call.arns.account)
     local logging, problem = read_logging(p.loggingConfiguration)
     problem = find_description_problem(p) or check.find_name_problem(p.name) or find_role_problem(p.roleArn)
         or problem or find_definition_problem(p.definition, type)
     if problem then
         return call:refuse(problem)
     end
-    changes.change("create", { name = p.name, definition = p.definition, type = type, role = p.roleArn,
+    changes.change("create", { name = p.name, definition = p.definition, type = type, role = role,
         logging = logging, tracing = { enabled = p.tracingConfiguration and p.tracingConfiguration.enabled or false },
         encryption = p.encryptionConfiguration, tags = M.read_tags(p.tags), publish = p.publish,
         description = p.versionDescription, actor = call.actor }, function(made, refusal)
@@ -107,7 +108,7 @@ local function create(call)
 end
 
 operations.add("CreateStateMachine", { run = create, takes = { name = check.NAME, definition = required(DEFINITION),
-    roleArn = required(ROLE), type = TYPE, loggingConfiguration = LOGGING, tags = check.TAGS,
+    roleArn = ROLE, type = TYPE, loggingConfiguration = LOGGING, tags = check.TAGS,
     tracingConfiguration = TRACING, publish = { "boolean" }, versionDescription = DESCRIPTION,
     encryptionConfiguration = ENCRYPTION } })
 

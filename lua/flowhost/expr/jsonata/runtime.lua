@@ -20,8 +20,11 @@ local getmetatable, setmetatable, type = getmetatable, setmetatable, type
 local floor, huge = math.floor, math.huge
 local concat, sort = table.concat, table.sort
 
+M.TOO_DEEP = "the expression calls functions too deeply; look for a recursion without end"
+
 local SLICE = 10000 -- ticks between two looks at the clock
-local MAX_TICKS = 1e9
+local MAX_TICKS = 1e8
+local MAX_TEXT = 2 ^ 26
 local MAX_RANGE = 1e7
 
 local ARRAY, SEQ, KEEP, CONS, OUTER, TUPLES = {}, {}, {}, {}, {}, {} -- ARRAY only where the host has no mark
@@ -116,7 +119,7 @@ local function add_control(rt, o)
     local function fail(code, fields)
         local err = fields or {}
         err.code = code
-        err.position = state.outer and state.outer.position or err.position
+        err.position = state.outer and state.outer.position or err.position or state.inner and state.inner.position
         err.token = err.token or state.inner and state.inner.token
         error(err, 0)
     end
@@ -144,6 +147,14 @@ local function add_control(rt, o)
         if left < 0 then
             check_budget()
         end
+    end
+
+    --- Counts the making of a text of `bytes` bytes.
+    function rt.tick_text(bytes)
+        if bytes > MAX_TEXT then
+            stop(("a text of the expression is longer than %d bytes"):format(MAX_TEXT))
+        end
+        rt.tick(bytes / 16)
     end
 
     function rt.start_budget(env)
@@ -218,15 +229,15 @@ local function add_sequences(rt)
         elseif b == nil then
             return a
         end
-        local list, count = {}, 0
+        local list = {}
         if is_array(a) then
-            count = #a
-            for i = 1, count do
+            for i = 1, #a do
                 list[i] = a[i]
             end
         else
-            list[1], count = a, 1
+            list[1] = a
         end
+        local count = #list
         if is_array(b) then
             for i = 1, #b do
                 list[count + i] = b[i]
@@ -245,11 +256,11 @@ local function add_sequences(rt)
         elseif to - from + 1 > MAX_RANGE then
             fail("D2014", { value = to - from + 1, token = "..", position = state.range_position })
         end
+        tick(to - from)
         local list = {}
         for i = from, to do
             list[i - from + 1] = i
         end
-        tick(to - from)
         return setmetatable(list, SEQ)
     end
 
