@@ -37,6 +37,8 @@ M.LIST = {
     { "jit", "false", "flag", "compile flows to machine code: faster, but an endless loop is not ended" },
     { "aws_account", "123456789012", "account", "account of state machines: 12 digits, part of their ARNs" },
     { "aws_region", "us-east-1", "region", "region of state machines, part of their ARNs" },
+    { "aws_buckets", "", "path", "folder of buckets: where Maps read items and write results" },
+    { "aws_resources", "", "resources", "components for service integrations: ARN=COMPONENT, ..." },
     { "record_all", "false", "flag", "keep the journal of flows with durable = \"never\" as well" },
 }
 
@@ -67,6 +69,14 @@ local CHECKS = {
     end,
     networks = function(text)
         return text:find "^[%x.:/%s,]*$" and text or nil, "must be a list of networks such as 10.0.0.0/8, fd00::/8"
+    end,
+    resources = function(text)
+        for part in text:gmatch "[^,%s]+" do
+            if not part:find "^arn:[^=]+=[%w/_.-]+$" then
+                return nil, "must be a list of ARN=COMPONENT"
+            end
+        end
+        return text
     end,
     path = function(text)
         return text, ""
@@ -99,14 +109,26 @@ local function join(list)
     return table.concat(texts, ", ")
 end
 
+--- A table of components by ARN as one text.
+local function join_resources(map)
+    local texts = {}
+    for arn, component in pairs(map) do
+        texts[#texts + 1] = tostring(arn) .. "=" .. tostring(component)
+    end
+    table.sort(texts)
+    return table.concat(texts, ", ")
+end
+
+local JOINS = { networks = join, resources = join_resources }
+
 --- The value in its canonical spelling; nil, sentence when it cannot be.
 function M.check(name, value)
     local setting = by_name[name]
     if not setting then
         return nil, ("there is no setting '%s'"):format(name)
     end
-    local is_list = type(value) == "table" and setting.kind == "networks"
-    local text = is_list and join(value) or tostring(value)
+    local is_list = type(value) == "table" and JOINS[setting.kind] ~= nil
+    local text = is_list and JOINS[setting.kind](value) or tostring(value)
     if setting.kind == "choice" then
         if setting.choices[text] then
             return text

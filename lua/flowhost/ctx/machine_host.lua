@@ -9,23 +9,24 @@
 --   host:task(call) -> result                         raises { error, cause, is_timeout }
 --   host:to_failure(raised) -> { error, cause }       raises again what ends the run
 --   host:fail(failure)                                ends the run as failed
---   host:read_items(...)  host:write_results(...)  host:map_run(label)
+--   host:read_items(...)  host:write_results(...)  host:map_run(record)
 
 local core = require "flowhost.core"
-local arn = require "flowhost.dialect.asl.arn"
 local environment = require "flowhost.engine.environment"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local group = require "flowhost.engine.group"
 local _, jsonata_aws = pcall(require, "flowhost.expr.jsonata_aws")
+local map_run_id = require "flowhost.engine.map_run_id"
 local machine_items = require "flowhost.ctx.machine_items"
 local machine_task = require "flowhost.ctx.machine_task"
+local machines = require "flowhost.engine.machines"
 local time = require "flowhost.ctx.time"
 local value = require "flowhost.ctx.value"
 
 local json, system = core.json, core.system
 
-local M = { arns = arn.new { account = "123456789012", region = "us-east-1" } }
+local M = {}
 
 local JSONATA_MS, JSONATA_DEPTH = 1000, 500
 
@@ -131,8 +132,14 @@ end
 Host.check_task, Host.task, Host.token = machine_task.check, machine_task.task, machine_task.token
 Host.read_items, Host.write_results = machine_items.read, machine_items.write
 
-function Host:map_run(label)
-    return M.arns.map_run(self.run.flow, label or self.uuid(), self.uuid())
+--- Begins a map run: its ARN. Its UUID is made of the run's id, so that it is found by it: the last byte counts.
+function Host:map_run(record)
+    local list = self.run.map_runs or {}
+    self.run.map_runs = list
+    list[#list + 1] = record
+    record.label = record.label or self.uuid()
+    record.uuid = map_run_id.make(self.run.bytes, #list)
+    return machines.arns.map_run(self.run.flow, record.label, record.uuid)
 end
 
 -- the host of a run ----------------------------------------------------------------------------------
@@ -162,7 +169,7 @@ end
 
 ---@param run table
 function M.new(run)
-    local arns, name = M.arns, M.execution_name(run)
+    local arns, name = machines.arns, M.execution_name(run)
     local id = run.durable == "never" and arns.express_execution(run.flow, name, run.id)
         or arns.execution(run.flow, name)
     local input = run.input

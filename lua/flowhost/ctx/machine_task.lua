@@ -92,9 +92,19 @@ SERVICES["lambda:invoke"] = function(host, call)
     return { ExecutedVersion = "$LATEST", Payload = result, StatusCode = 200 }
 end
 
---- The component that host.lua names for a service, by its ARN as a pattern; nil when there is none.
+local registered = {} -- { pattern, component }, as written
+
+--- Components for services: "ARN=COMPONENT, ...", where `*` in an ARN is any text.
+function M.set_resources(text)
+    registered = {}
+    for arn, name in text:gmatch "([^,%s=]+)=([^,%s]+)" do
+        local pattern = arn:gsub("[%-%.%+%[%]%(%)%$%^%%%?]", "%%%0"):gsub("%*", ".*")
+        registered[#registered + 1] = { pattern = "^" .. pattern .. "$", component = name }
+    end
+end
+
 local function find_registered(text)
-    for _, entry in ipairs(M.resources or {}) do
+    for _, entry in ipairs(registered) do
         if text:find(entry.pattern) then
             return entry.component
         end

@@ -23,7 +23,7 @@ local step = require "flowhost.engine.step"
 local task_queue = require "flowhost.engine.task_queue"
 local task_rows = require "flowhost.engine.task_rows"
 
-local json, system, timer = core.json, core.system, core.timer
+local json, keystore, system, timer = core.json, core.keystore, core.system, core.timer
 
 local M = {}
 
@@ -50,8 +50,9 @@ function M.give(current, outcome)
     if outcome.output ~= nil then
         return current.done(json.encode_stored(outcome.output), effect.to_flow(outcome.output))
     end
-    local message = outcome.cause or outcome.error or "the task failed"
-    current.done(nil, error_object.new(outcome.error or "States.TaskFailed", message,
+    local name = outcome.error ~= "" and outcome.error or nil
+    local message = outcome.cause or name or "the task failed"
+    current.done(nil, error_object.new(name or "States.TaskFailed", message,
         { data = { error = outcome.error, cause = outcome.cause } }))
 end
 
@@ -139,7 +140,7 @@ remote.on("task_claim", function(task, reply)
     if not current or current.taken or current.fiber.run.is_over then
         return reply {}
     end
-    reply { input = current.input }
+    reply { input = keystore.redact_json(current.input) }
     local run = current.fiber.run
     run.guarded(run, function()
         note_taken(current, task.worker, task.taken)

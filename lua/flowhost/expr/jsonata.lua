@@ -31,8 +31,8 @@ local getmetatable, pcall, setmetatable, type = getmetatable, pcall, setmetatabl
 --- What is raised in an evaluation as an error of JSONata.
 local function as_error(rt, raised)
     if type(raised) == "string" and raised:find("stack overflow", 1, true) then
-        raised = { code = "U1001", message = "the expression calls functions too deeply; look for a recursion without end",
-            position = rt.state.outer and rt.state.outer.position, token = rt.state.inner and rt.state.inner.token }
+        raised = { code = "U1001", message = runtime.TOO_DEEP, position = rt.state.outer and rt.state.outer.position,
+            token = rt.state.inner and rt.state.inner.token }
     elseif type(raised) ~= "table" then
         return raised
     end

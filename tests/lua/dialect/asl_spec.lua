@@ -148,3 +148,100 @@ describe("SFC's extensions", function()
         assert.equal("E", w:run(request.answered.headers["flowhost-run"]).error.data.error)
     end)
 end)
+
+describe("services", function()
+    it("are components that host.lua names by their ARN", function()
+        local out = output_of(machine({ A = { Type = "Task", Resource = "arn:aws:states:::sqs:sendMessage", End = true,
+            Parameters = { MessageBody = "hi" } } }, "A"), {}, { settings = { aws_resources =
+            "arn:aws:states:::sqs:*=queue, arn:aws:states:::sns:publish=topic" }, files = { ["components/queue.lua"] =
+            "return function(_, input) return { sent = input } end" } })
+        assert.same({ sent = { Resource = "arn:aws:states:::sqs:sendMessage",
+            Parameters = { MessageBody = "hi" } } }, out)
+    end)
+
+    it("that nobody has named fail the task with what to do", function()
+        local _, w, request = output_of(machine({ A = { Type = "Task", Resource = "arn:aws:states:::sns:publish",
+            End = true } }, "A"), {})
+        local data = w:run(request.answered.headers["flowhost-run"]).error.data
+        assert.equal("States.Runtime", data.error)
+        assert.matches('aws = { resources = { %["arn:aws:states:::sns:publish"%] = "COMPONENT" } }', data.cause)
+    end)
+end)
+
+describe("a distributed Map", function()
+    local folder
+
+    before_each(function()
+        folder = os.tmpname()
+        os.remove(folder)
+        os.execute("mkdir -p " .. folder .. "/lists")
+    end)
+
+    after_each(function()
+        os.execute("rm -r " .. folder)
+    end)
+
+    local function write(name, text)
+        local file = assert(io.open(("%s/lists/%s"):format(folder, name), "w"))
+        file:write(text)
+        file:close()
+    end
+
+    local function map_over(key, config, more)
+        local state = { Type = "Map", End = true, ItemReader = { Resource = "arn:aws:states:::s3:getObject",
+            ReaderConfig = config, Parameters = { Bucket = "lists", Key = key } },
+            ItemProcessor = { ProcessorConfig = { Mode = "DISTRIBUTED", ExecutionType = "STANDARD" }, StartAt = "P",
+                States = { P = { Type = "Pass", End = true } } } }
+        for name, value in pairs(more or {}) do
+            state[name] = value
+        end
+        return (output_of(machine({ M = state }, "M"), {}, { settings = { aws_buckets = folder } }))
+    end
+
+    it("reads its items from files", function()
+        write("a.json", '[1,{"b":2}]')
+        write("a.jsonl", '{"n":1}\n{"n":2}\n')
+        write("a.csv", 'name,age\nAda,36\n"Grace, H.",85\n')
+        assert.same({ 1, { b = 2 } }, map_over("a.json", { InputType = "JSON" }))
+        assert.same({ { n = 1 }, { n = 2 } }, map_over("a.jsonl", { InputType = "JSONL" }))
+        assert.same({ { name = "Ada", age = "36" }, { name = "Grace, H.", age = "85" } },
+            map_over("a.csv", { InputType = "CSV", CSVHeaderLocation = "FIRST_ROW" }))
+        assert.same({ 1 }, map_over("a.json", { InputType = "JSON", MaxItems = 1 }))
+    end)
+
+    it("gives batches", function()
+        write("a.json", "[1,2,3]")
+        assert.same({ { Items = { 1, 2 }, BatchInput = { k = "v" } }, { Items = { 3 }, BatchInput = { k = "v" } } },
+            map_over("a.json", { InputType = "JSON" }, { ItemBatcher = { MaxItemsPerBatch = 2,
+                BatchInput = { k = "v" } } }))
+    end)
+
+    it("never reads outside of its folder", function()
+        assert.equal("EXECUTION_FAILED", map_over("../../etc/passwd", { InputType = "JSONL" }).code)
+    end)
+end)
+
+describe("map runs", function()
+    it("are listed and found by their id, with what became of their children", function()
+        local w = executions.new { m = machine({ M = { Type = "Map", Label = "L", End = true,
+            ToleratedFailureCount = 1, ItemProcessor = { ProcessorConfig = { Mode = "DISTRIBUTED",
+                ExecutionType = "STANDARD" }, StartAt = "C", States = {
+                C = { Type = "Choice", Default = "P", Choices = json.array { { Variable = "$", NumericEquals = 2,
+                    Next = "F" } } },
+                P = { Type = "Pass", End = true }, F = { Type = "Fail" } } } } }, "M") }
+        local request = w:play("m", { 1, 2, 3 })
+        assert.same({ 1, 3 }, json.decode(request.body))
+        local row = executions.row(w, request.answered.headers["flowhost-run"])
+        local map_runs = w:module "flowhost.ctx.asl_map_runs"
+        local found = map_runs.list(row)
+        assert.equal(1, #found)
+        local counts = { total = 3, running = 0, succeeded = 2, failed = 1, pending = 0, resultsWritten = 2 }
+        assert.same(counts, found[1].executions)
+        assert.same(counts, found[1].items)
+        assert.equal("SUCCEEDED", found[1].status)
+        local same = map_runs.find({ name = "m" }, "L", found[1].uuid)
+        assert.same(counts, same.executions)
+        assert.is_nil(map_runs.find({ name = "m" }, "other", found[1].uuid))
+        assert.is_nil(map_runs.find({ name = "m" }, "L", "00000000-0000-0000-0000-000000000001"))
+    end)
+end)

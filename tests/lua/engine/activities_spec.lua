@@ -153,6 +153,35 @@ describe("a task", function()
         check_clean(w)
     end)
 
+    it("fails without saying how", function()
+        local w = begun([[
+            local ok, err = pcall(ctx.task, "q")
+            return { err.code, err.message, err.data }
+        ]])
+        assert.is_nil(fail(w, poll(w, "q", "w1")[1].token, ""))
+        assert.same({ "TASK_FAILED", "the task failed", { error = "" } }, w:run().output)
+    end)
+
+    it("of a flow that writes on errors only is written", function()
+        local w = begun(TASK, nil, 'durable = "on_error"')
+        local after = w:crash()
+        after:rest()
+        assert.is_nil(succeed(after, poll(after, "q", "w1")[1].token, "3"))
+        assert.equal(3, after:run().output)
+        check_clean(after)
+    end)
+
+    it("shows no secret to a worker", function()
+        for _, durable in ipairs { "always", "never" } do
+            local w = new([[ return ctx.task("q", { "a swordfish" }) ]], { secrets = { PASS = "swordfish" } },
+                ('durable = "%s"'):format(durable))
+            create(w, "q")
+            w:start "a"
+            w:rest()
+            assert.equal('["a [secret PASS]"]', poll(w, "q", "w1")[1].input)
+        end
+    end)
+
     it("is finished once", function()
         local w = begun(TASK)
         local token = poll(w, "q", "w1")[1].token

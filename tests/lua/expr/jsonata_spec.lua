@@ -129,7 +129,7 @@ local function same(a, b)
 end
 
 local function given(now)
-    return { now = function() return now end, max_ticks = 1e7, max_depth = 2000 }
+    return { now = function() return now end, max_ticks = 2e6, max_depth = 2000 }
 end
 
 --- value, error of an expression.
@@ -200,4 +200,5 @@ end
 
 describe("jsonata", function()
     describe_file "suite.json"
+    describe_file "own.json"
 end)

@@ -13,7 +13,7 @@ local machine_files = require "flowhost.engine.machine_files"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
-local is_there, map_runs = pcall(require, "flowhost.ctx.asl_map_runs")
+local map_runs = require "flowhost.ctx.asl_map_runs"
 
 local time = call_module.time
 
@@ -24,7 +24,7 @@ local function list(call)
     if not run then
         return
     end
-    local found = is_there and map_runs.list(run) or {}
+    local found = map_runs.list(run)
     paging.send(call, "mapRuns", found, {
         place_of = function(one)
             return one.uuid
@@ -49,7 +49,7 @@ local function find(call)
         return
     end
     local machine = resource.is_own(call, arn) and arn.label and machine_files.find(arn.name)
-    local found = machine and is_there and map_runs.find(machine, arn.label, arn.uuid)
+    local found = machine and map_runs.find(machine, arn.label, arn.uuid)
     if not found then
         return call:fail("ResourceNotFound", ("Resource not found: '%s'"):format(text))
     end

@@ -5,7 +5,8 @@
 --
 --   arrival: { join (name), from (state before it), output }
 --
--- Branches that end by themselves bring nothing to a Join; when no branch reaches one, the output is the list of theirs.
+-- Branches that end by themselves bring nothing to a Join.
+-- When no branch reaches one, the output is the list of theirs.
 
 local execution = require "flowhost.dialect.asl.execution"
 local parallel = require "flowhost.dialect.asl.parallel"

@@ -105,16 +105,36 @@ local function is_over_threshold(failed, total, limits)
         or (not limits.count and not limits.percentage and failed > 0)
 end
 
+--- Counts a child: `what` "running", "succeeded" or "failed", of `items` items.
+local function count(record, what, items, by)
+    record.executions[what] = record.executions[what] + by
+    record.items[what] = record.items[what] + by * items
+end
+
+local function note_total(record, inputs, has_batches)
+    record.executions.total, record.items.total = #inputs, #inputs
+    if has_batches then
+        record.items.total = 0
+        for i = 1, #inputs do
+            record.items.total = record.items.total + #inputs[i].Items
+        end
+    end
+end
+
 --- Runs the children; results in order, failed ones as { is_failure }. Ends early once too many have failed.
-local function run_children(f, state, inputs, concurrency, limits)
-    local failed = 0
-    return f.host:parallel(#inputs, concurrency, function(i)
+local function run_children(f, state, inputs, plan, record)
+    local limits = plan.limits
+    note_total(record, inputs, plan.has_batches)
+    return f.host:parallel(#inputs, math.min(plan.concurrency, MOST_DISTRIBUTED), function(i)
         local inner = child_frame(f)
+        local items = plan.has_batches and #inputs[i].Items or 1
         data.note(inner, "Map", map_context(i, inputs[i]))
+        count(record, "running", items, 1)
         local result = run_branch(inner, state.machine, inputs[i])
+        count(record, "running", items, -1)
+        count(record, result.is_failure and "failed" or "succeeded", items, 1)
         if result.is_failure then
-            failed = failed + 1
-            if not is_over_threshold(failed, #inputs, limits) then
+            if not is_over_threshold(record.executions.failed, #inputs, limits) then
                 return { was_failure = true, failure = result.failure }
             end
         end
@@ -122,8 +142,14 @@ local function run_children(f, state, inputs, concurrency, limits)
     end)
 end
 
+local function new_counts()
+    return { total = 0, running = 0, succeeded = 0, failed = 0 }
+end
+
 local function run_distributed(f, state, value, plan)
-    local arn = f.host:map_run(state.label)
+    local record = { label = state.label, status = "RUNNING", started = f.host:now_ms(), executions = new_counts(),
+        items = new_counts(), concurrency = plan.concurrency, limits = plan.limits }
+    local arn = f.host:map_run(record)
     local started = add(f, "MapRunStarted", f.last, history.plain, "mapRunStartedEventDetails", { mapRunArn = arn })
     f.last = started
     local ok, inputs = pcall(plan.inputs, f, value)
@@ -133,10 +159,11 @@ local function run_distributed(f, state, value, plan)
             error(one, 0)
         end
         one.is_final = true
+        record.status, record.ended = "FAILED", f.host:now_ms()
         fail_run(f, started, one)
     end
-    local results, failed = run_children(f, state, inputs, math.min(plan.concurrency or MOST_DISTRIBUTED,
-        MOST_DISTRIBUTED), plan.limits)
+    local results, failed = run_children(f, state, inputs, plan, record)
+    record.status, record.ended = failed and "FAILED" or "SUCCEEDED", f.host:now_ms()
     if failed then
         fail_run(f, started, failure.new("States.ExceedToleratedFailureThreshold",
             "The specified tolerated failure threshold was exceeded"))
@@ -180,7 +207,7 @@ local function compile_distributed(state, given, c, flow)
     local select, source = compile_selector(given, c), items_module.compile_distributed(given, c)
     local batch, write = items_module.compile_batcher(given, c), items_module.compile_writer(given, c)
     local concurrency = items_module.number(given, "MaxConcurrency", c, "integer")
-    local count = items_module.number(given, "ToleratedFailureCount", c, "integer")
+    local tolerated = items_module.number(given, "ToleratedFailureCount", c, "integer")
     local percentage = items_module.number(given, "ToleratedFailurePercentage", c, "float")
     return function(f, input)
         local value = flow.prepare(f, input)
@@ -188,8 +215,8 @@ local function compile_distributed(state, given, c, flow)
         f.last = add(f, "MapStateStarted", f.last, history.plain, "mapStateStartedEventDetails",
             { length = open.length })
         local plan = { concurrency = most_at_once(concurrency and concurrency(f, input, value), MOST_DISTRIBUTED),
-            limits = { count = count and count(f, input, value), percentage = percentage and percentage(f, input,
-                value) } }
+            limits = { count = tolerated and tolerated(f, input, value), percentage = percentage and percentage(f, input,
+                value) }, has_batches = batch ~= nil }
         function plan.inputs()
             local inputs = select_all(f, select, input, value, open.items())
             return batch and batch(f, input, value, inputs) or inputs

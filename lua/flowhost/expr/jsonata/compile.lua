@@ -321,6 +321,19 @@ local function is_in(value, list, rt)
     return false
 end
 
+--- fun(value) -> true or false for an operand of `and` and `or`.
+local function new_truth(rt, node)
+    local to_boolean = rt.to_boolean
+    return function(value)
+        if value == true then
+            return true
+        elseif value == huge or value == -huge then
+            rt.fail("D1001", { value = value, position = node.position, token = node.value })
+        end
+        return to_boolean(value) or false
+    end
+end
+
 local OTHER_BUILDERS = {
     ["="] = function(left, right, rt)
         local equals = rt.equals
@@ -348,16 +361,16 @@ local OTHER_BUILDERS = {
             return is_in(value, right(input, env), rt)
         end
     end,
-    ["and"] = function(left, right, rt)
-        local to_boolean = rt.to_boolean
+    ["and"] = function(left, right, rt, node)
+        local truth = new_truth(rt, node)
         return function(input, env)
-            return to_boolean(left(input, env)) and to_boolean(right(input, env)) or false
+            return truth(left(input, env)) and truth(right(input, env))
         end
     end,
-    ["or"] = function(left, right, rt)
-        local to_boolean = rt.to_boolean
+    ["or"] = function(left, right, rt, node)
+        local truth = new_truth(rt, node)
         return function(input, env)
-            return to_boolean(left(input, env)) or to_boolean(right(input, env)) or false
+            return truth(left(input, env)) or truth(right(input, env))
         end
     end,
     ["&"] = function(left, right, rt, node)

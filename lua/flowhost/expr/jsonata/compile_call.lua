@@ -65,7 +65,7 @@ local function add_calls(c, builders)
     local function call(fn, site, count, input, ...)
         local outer, inner, level = state.outer, state.inner, state.level
         if level >= state.max_depth then
-            rt.stop "the expression calls functions too deeply; look for a recursion without end"
+            rt.stop(rt.TOO_DEEP)
         end
         if not outer then
             state.outer = site

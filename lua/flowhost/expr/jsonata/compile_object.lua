@@ -44,8 +44,10 @@ local function add_groups(c)
     local function join(group, item)
         local list = group.list
         if not list then
-            list = is_array(group.data) and getmetatable(group.data) ~= TUPLES and rt.append(rt.new_array {}, group.data)
-                or rt.new_array { group.data }
+            list = rt.new_array { group.data }
+            if is_array(group.data) then
+                list = rt.append(rt.new_array {}, group.data)
+            end
             group.list, group.data = list, list
         end
         if is_array(item) and getmetatable(item) ~= TUPLES then

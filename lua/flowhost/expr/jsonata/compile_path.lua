@@ -531,8 +531,9 @@ local function build_plain(node, c)
 
     return function(input, env)
         local items = begin(input, env)
+        local is_empty = is_cons and #items == 0
         for i = 2, count do
-            if items == nil then
+            if items == nil or is_empty then
                 break
             end
             items = steps[i](items, env)
@@ -555,6 +556,7 @@ local function add_paths(c, builders)
 
     function builders.path(node)
         local keys = all_names(node)
+        node.keep_singleton = node.keep_singleton or node.keep_array
         if keys and not node.keep_singleton and not node.group and not node.is_tuple then
             return c.build_names(keys)
         end

@@ -14,14 +14,15 @@ local pcall, setmetatable = pcall, setmetatable
 local function add_eval(rt, define, build)
     local state = rt.state
 
+    --- Runs code in which no call of the outer expression counts.
     local function guarded(code, fn, ...)
         local outer, inner, level = state.outer, state.inner, state.level
+        state.outer, state.inner = nil, nil
         local ok, value = pcall(fn, ...)
+        state.outer, state.inner, state.level = outer, inner, level
         if ok then
             return value
-        end
-        state.outer, state.inner, state.level = outer, inner, level
-        if type(value) ~= "table" or value.code == "U1001" then
+        elseif type(value) ~= "table" or value.code == "U1001" then
             error(value, 0)
         end
         rt.fail(code, { value = rt.explain(value).message, error = value })
@@ -37,12 +38,7 @@ local function add_eval(rt, define, build)
         if rt.is_array(focus) and getmetatable(focus) ~= rt.SEQ then
             input = setmetatable({ focus }, rt.OUTER)
         end
-        local run = guarded("D3120", build, text)
-        local outer, inner = state.outer, state.inner
-        state.outer, state.inner = nil, nil
-        local value = guarded("D3121", run, input, state.env)
-        state.outer, state.inner = outer, inner
-        return value
+        return guarded("D3121", guarded("D3120", build, text), input, state.env)
     end
     function fn.invoke(count, context, text, focus, ...)
         check(count, context, text, focus, ...)

@@ -265,13 +265,10 @@ local function add_lists(rt, define)
         return new_array(out)
     end)
 
-    define("zip", nil, 0, function(...)
+    define("zip", "<a+>", 0, function(...)
         local lists, shortest = { ... }, math.huge
         local total = select("#", ...)
         for i = 1, total do
-            if lists[i] ~= nil and not is_array(lists[i]) then
-                lists[i] = { lists[i] }
-            end
             shortest = math.min(shortest, lists[i] and #lists[i] or 0)
         end
         local out = {}

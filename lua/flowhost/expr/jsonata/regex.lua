@@ -352,6 +352,11 @@ local function find_prefix(node, ignore_case)
     return #parts > 0 and table.concat(parts) or nil
 end
 
+--- The regular expression of a text.
+function M.quote(str)
+    return (str:gsub("[.*+?^${}()|%[%]\\]", "\\%0"))
+end
+
 --- Compiles a regular expression; raises a text when it is none.
 ---@param source string
 ---@param flags string of i and m

@@ -20,6 +20,8 @@ local getmetatable, setmetatable, type = getmetatable, setmetatable, type
 local floor, huge = math.floor, math.huge
 local concat, sort = table.concat, table.sort
 
+M.TOO_DEEP = "the expression calls functions too deeply; look for a recursion without end"
+
 local SLICE = 10000 -- ticks between two looks at the clock
 local MAX_TICKS = 1e9
 local MAX_RANGE = 1e7
@@ -116,7 +118,7 @@ local function add_control(rt, o)
     local function fail(code, fields)
         local err = fields or {}
         err.code = code
-        err.position = state.outer and state.outer.position or err.position
+        err.position = state.outer and state.outer.position or err.position or state.inner and state.inner.position
         err.token = err.token or state.inner and state.inner.token
         error(err, 0)
     end
@@ -218,15 +220,15 @@ local function add_sequences(rt)
         elseif b == nil then
             return a
         end
-        local list, count = {}, 0
+        local list = {}
         if is_array(a) then
-            count = #a
-            for i = 1, count do
+            for i = 1, #a do
                 list[i] = a[i]
             end
         else
-            list[1], count = a, 1
+            list[1] = a
         end
+        local count = #list
         if is_array(b) then
             for i = 1, #b do
                 list[count + i] = b[i]

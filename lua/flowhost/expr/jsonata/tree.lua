@@ -111,7 +111,7 @@ end
 -- paths ---------------------------------------------------------------------------------------------
 
 local function as_path(node)
-    return node.type == "path" and node or { type = "path", steps = { node }, position = node.position }
+    return node.type == "path" and node or { type = "path", steps = { node } }
 end
 
 local function last_step(node)
@@ -376,7 +376,7 @@ function nodes.block(expr, state)
 end
 
 function nodes.name(expr)
-    return { type = "path", steps = { expr }, position = expr.position, keep_singleton = expr.keep_array }
+    return { type = "path", steps = { expr }, keep_singleton = expr.keep_array }
 end
 
 function nodes.operator(expr)
@@ -386,7 +386,7 @@ end
 
 function nodes.parent(expr, state)
     state.labels = state.labels + 1
-    return { type = "parent", position = expr.position, slot = { label = "!" .. state.labels, level = 1 } }
+    return { type = "parent", slot = { label = "!" .. state.labels, level = 1 } }
 end
 
 local function same(expr)
