@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- flowhost check PATH --canonical: state machines in the spelling of Amazon States Language. Of a file NAME.asl.json the
--- definition is printed; of a folder what is spelled otherwise in each of its machines. Nothing is written.
+-- flowhost check PATH --canonical: state machines in the spelling of Amazon States Language. Of a file NAME.asl.json
+-- the definition is printed; of a folder what is spelled otherwise in each of its machines. Nothing is written.
 
 local canonical = require "flowhost.dialect.asl.canonical"
 local core = require "flowhost.core"
@@ -17,7 +17,7 @@ local MAX_DEPTH = 16 -- folders in each other
 
 --- An option of `check`, which stands beside its own.
 function M.declare(command)
-    command:flag("--canonical", "Show state machines (a folder, or one NAME.asl.json) as Amazon States Language has them.")
+    command:flag("--canonical", "Show state machines (of a folder, or one NAME.asl.json) as ASL spells them.")
 end
 
 --- The definition of a file in Amazon States Language, and the list of what is respelled; raises what is no JSON.

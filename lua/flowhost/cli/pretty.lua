@@ -12,8 +12,8 @@ local WIDTH, INDENT = 100, "    "
 local DEEP = { max_depth = 256 }
 
 local PLACES = {}
-for i, name in ipairs { "Comment", "Version", "QueryLanguage", "StartAt", "TimeoutSeconds", "Type", "Resource", "Variable",
-    "ErrorEquals" } do
+for i, name in ipairs { "Comment", "Version", "QueryLanguage", "StartAt", "TimeoutSeconds", "Type", "Resource",
+    "Variable", "ErrorEquals" } do
     PLACES[name] = i - 100
 end
 for i, name in ipairs { "Retry", "Catch", "Next", "End", "Default", "States" } do
