@@ -215,8 +215,8 @@ local function compile_distributed(state, given, c, flow)
         f.last = add(f, "MapStateStarted", f.last, history.plain, "mapStateStartedEventDetails",
             { length = open.length })
         local plan = { concurrency = most_at_once(concurrency and concurrency(f, input, value), MOST_DISTRIBUTED),
-            limits = { count = tolerated and tolerated(f, input, value), percentage = percentage and percentage(f, input,
-                value) }, has_batches = batch ~= nil }
+            limits = { count = tolerated and tolerated(f, input, value),
+                percentage = percentage and percentage(f, input, value) }, has_batches = batch ~= nil }
         function plan.inputs()
             local inputs = select_all(f, select, input, value, open.items())
             return batch and batch(f, input, value, inputs) or inputs
