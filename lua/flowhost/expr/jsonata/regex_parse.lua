@@ -275,7 +275,8 @@ end
 --- The tree, the number of groups, the groups of names.
 ---@param is_dot_all boolean?  flag s: a dot takes line ends
 function M.parse(source, is_dot_all)
-    local p = { is_dot_all = is_dot_all, source = source, at = 1, groups = 0, names = {}, depth = 0, total = count_groups(source) }
+    local p = { is_dot_all = is_dot_all, source = source,
+        at = 1, groups = 0, names = {}, depth = 0, total = count_groups(source) }
     local node = parse_choice(p)
     if p.at <= #source then
         error("a ) has no (", 0)
