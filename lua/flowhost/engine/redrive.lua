@@ -42,23 +42,6 @@ end
 local function begin_anew(run, arguments)
     audit.add(run, { actor = arguments.actor or "admin", action = "redrive", reason = arguments.reason,
         before = { status = run.stored_status, error = run.error } })
-    local open, failed = {}, nil
-    for _, entry in pairs(by_path) do
-        if BEGUN[entry.state] and not journal.GROUPS[entry.kind] then
-            open[#open + 1] = entry
-        elseif entry.state == "e" and not journal.GROUPS[entry.kind] and (not failed or entry.order > failed.order) then
-            failed = entry
-        end
-    end
-    table.sort(open, function(a, b)
-        return a.order < b.order
-    end)
-    return open, failed
-end
-
-local function begin_anew(run, arguments)
-    audit.add(run, { actor = arguments.actor or "admin", action = "redrive", reason = arguments.reason, before = { status = run.stored_status,
-        error = run.error } })
     local open, failed = find_open(run.journal)
     for _, entry in ipairs(open) do
         recover.void(run, entry.path)
