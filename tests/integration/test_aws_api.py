@@ -300,6 +300,8 @@ class Executions(AwsCase):
         self.assertEqual((shown["executionArn"], shown["status"], shown["maxConcurrency"]),
                          (execution, "SUCCEEDED", 2))
         self.assertEqual((shown["itemCounts"]["total"], shown["itemCounts"]["succeeded"]), (3, 3))
+        self.assertEqual(self.good("ListExecutions", mapRunArn=found[0]["mapRunArn"]), {"executions": []})
+        self.bad("ListExecutions", "ValidationException")
         self.bad("DescribeMapRun", "ResourceNotFound", mapRunArn=found[0]["mapRunArn"][:-1] + "x")
         self.bad("UpdateMapRun", "ValidationException", mapRunArn=found[0]["mapRunArn"], maxConcurrency=1)
 
