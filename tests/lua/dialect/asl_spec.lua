@@ -119,8 +119,9 @@ describe("a state machine", function()
 
     it("refuses a definition with where and what", function()
         local w = executions.new { m = machine({ A = { Type = "Pass", Next = "Z" } }, "A") }
-        assert.equal(1, #w.problems)
-        assert.matches("/States/A/Next: MISSING_TRANSITION_TARGET: Missing 'Next' target: Z", w.problems[1].message)
+        assert.equal(2, #w.problems)
+        assert.equal("/States/A/Next: MISSING_TRANSITION_TARGET: Missing 'Next' target: Z", w.problems[1].message)
+        assert.equal("MISSING_END_STATE: Workflow has no terminal state", w.problems[2].message)
     end)
 
     it("leaves nothing of an EXPRESS execution", function()
