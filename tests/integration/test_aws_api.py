@@ -183,6 +183,8 @@ class Versions(AwsCase):
                          "Routing configuration must contain state machine version ARNs. Received: "
                          f"[{machine_arn('routes', 'live')}]")
         refused((machine_arn("routes", 9), 100), code="ResourceNotFound")
+        self.assertIn(f"Value '[RoutingConfigurationListItem(stateMachineVersionArn={version}, weight=1), Routing",
+                      refused(*[(version, 1)] * 3))
 
 
 class Executions(AwsCase):

@@ -366,10 +366,11 @@ function actions.update_alias(o)
     return ok and { updated = alias.updated }, problem
 end
 
+--- Of one that is not there as well.
 function actions.delete_alias(o)
     local row = machine_of(o.machine)
     if not row or not remove(row.aliases, function(one) return one.name == o.name end) then
-        return missing()
+        return {}
     end
     local ok, problem = save("delete alias", row, o.actor)
     return ok and {}, problem

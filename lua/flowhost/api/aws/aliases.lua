@@ -17,7 +17,8 @@ local NAME = { "string", required = true, min = 1, max = 80, shown = "^(?=.*[a-z
     pattern = function(text)
         return text:find "^[%w_.-]+$" ~= nil and text:find "[%a_.-]" ~= nil
     end }
-local ROUTING = { "list", min = 1, max = 2, of = { "structure", fields = {
+local ROUTING = { "list", min = 1, max = 2, of = { "structure", name = "RoutingConfigurationListItem",
+    order = { "stateMachineVersionArn", "weight" }, fields = {
     stateMachineVersionArn = { "string", required = true, min = 1, max = 256 },
     weight = { "integer", required = true, min = 0, max = 100 } } } }
 local ALIAS_ARN = { "string", required = true, min = 1, max = 256 }

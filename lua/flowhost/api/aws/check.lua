@@ -5,7 +5,8 @@
 --                                          `shown` the regular expression that stands for it; enum: a list, as AWS
 --                                          orders it
 --   { "integer", min, max }  { "number", min, max }  { "boolean" }  { "timestamp" }
---   { "list", of = shape, min, max }       { "map", of = shape }      { "structure", fields = name -> shape }
+--   { "list", of = shape, min, max }       { "map", of = shape }      { "structure", fields = name -> shape, name,
+--                                          order }   name, order (of the fields): how AWS quotes one in a message
 --
 -- All constraints that are not met are named at once: "2 validation errors detected: ...; ...".
 
@@ -16,18 +17,28 @@ local null = json.null
 
 local M = {}
 
---- The value as AWS quotes it in a message.
-local function shown(value)
-    if type(value) == "table" then
-        return json.is_array(value) and "[...]" or "{...}"
-    elseif type(value) == "number" and value == math.floor(value) then
+--- The value as AWS quotes it in a message: structures as Java prints them.
+local function shown(value, shape)
+    if type(value) == "number" and value == math.floor(value) then
         return ("%d"):format(value)
+    elseif type(value) ~= "table" then
+        return tostring(value)
     end
-    return tostring(value)
+    local parts = {}
+    if json.is_array(value) then
+        for i, item in ipairs(value) do
+            parts[i] = shown(item, shape and shape.of)
+        end
+        return ("[%s]"):format(table.concat(parts, ", "))
+    end
+    for _, field in ipairs(shape and shape.order or {}) do
+        parts[#parts + 1] = ("%s=%s"):format(field, value[field] == nil and "null" or shown(value[field]))
+    end
+    return ("%s(%s)"):format(shape and shape.name or "", table.concat(parts, ", "))
 end
 
-local function note(found, value, path, constraint)
-    local quoted = value == nil and "null" or ("'%s'"):format(shown(value))
+local function note(found, value, path, constraint, shape)
+    local quoted = value == nil and "null" or ("'%s'"):format(shown(value, shape))
     found[#found + 1] = ("Value %s at '%s' failed to satisfy constraint: %s"):format(quoted, path, constraint)
 end
 
@@ -45,9 +56,9 @@ local SIZES = { string = "length", list = "length", integer = "value", number = 
 local function check_size(shape, value, size, path, found)
     local what = SIZES[shape[1]]
     if shape.min and size < shape.min then
-        note(found, value, path, ("Member must have %s greater than or equal to %d"):format(what, shape.min))
+        note(found, value, path, ("Member must have %s greater than or equal to %d"):format(what, shape.min), shape)
     elseif shape.max and size > shape.max then
-        note(found, value, path, ("Member must have %s less than or equal to %d"):format(what, shape.max))
+        note(found, value, path, ("Member must have %s less than or equal to %d"):format(what, shape.max), shape)
     end
 end
 
@@ -210,7 +221,7 @@ M.NAME = { "string", required = true, min = 1, max = 80 }
 M.ARN = { "string", required = true, min = 1, max = 256 }
 M.MAX_RESULTS = { "integer", min = 0, max = 1000 }
 M.NEXT_TOKEN = { "string", min = 1, max = 1024 }
-M.TAGS = { "list", of = { "structure", fields = { key = { "string", min = 1, max = 128 },
-    value = { "string", min = 0, max = 256 } } } }
+M.TAGS = { "list", of = { "structure", name = "Tag", order = { "key", "value" }, fields = {
+    key = { "string", min = 1, max = 128 }, value = { "string", min = 0, max = 256 } } } }
 
 return M
