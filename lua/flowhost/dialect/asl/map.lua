@@ -207,7 +207,7 @@ local function compile_distributed(state, given, c, flow)
     local select, source = compile_selector(given, c), items_module.compile_distributed(given, c)
     local batch, write = items_module.compile_batcher(given, c), items_module.compile_writer(given, c)
     local concurrency = items_module.number(given, "MaxConcurrency", c, "integer")
-    local count = items_module.number(given, "ToleratedFailureCount", c, "integer")
+    local tolerated = items_module.number(given, "ToleratedFailureCount", c, "integer")
     local percentage = items_module.number(given, "ToleratedFailurePercentage", c, "float")
     return function(f, input)
         local value = flow.prepare(f, input)
@@ -215,7 +215,7 @@ local function compile_distributed(state, given, c, flow)
         f.last = add(f, "MapStateStarted", f.last, history.plain, "mapStateStartedEventDetails",
             { length = open.length })
         local plan = { concurrency = most_at_once(concurrency and concurrency(f, input, value), MOST_DISTRIBUTED),
-            limits = { count = count and count(f, input, value), percentage = percentage and percentage(f, input,
+            limits = { count = tolerated and tolerated(f, input, value), percentage = percentage and percentage(f, input,
                 value) }, has_batches = batch ~= nil }
         function plan.inputs()
             local inputs = select_all(f, select, input, value, open.items())
