@@ -97,7 +97,6 @@ core.on("load", function(files, settings)
         region = settings.aws_region or "us-east-1" }
     require("flowhost.ctx.machine_items").buckets = settings.aws_buckets or ""
     require("flowhost.ctx.machine_task").set_resources(settings.aws_resources or "")
-    hosts.asl.arns = machines.arns
     local published = machines.add_published(require("flowhost.engine.documents").published())
     local release = release_module.make(over(files, published.texts), json.decode(settings.env), published.versions)
     local compiled = catalog.compile(release)

@@ -10,7 +10,7 @@ import unittest
 
 from aws_case import (ACCOUNT, ECHO, ROLE, WAITING, AwsCase, Calls, ask, execution_arn, headers_of, machine_arn,
                       passing, sign)
-from suite import Client, FolderCase, Host, in_threads
+from suite import SECONDS, Client, FolderCase, Host, in_threads, wait_until
 from test_access import make_token
 
 UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -268,6 +268,40 @@ class Executions(AwsCase):
         self.assertNotIn("nextToken", rest)
         bare = self.good("GetExecutionHistory", executionArn=execution, includeExecutionData=False)["events"]
         self.assertNotIn("input", bare[0]["executionStartedEventDetails"])
+
+    def test_what_a_release_that_is_gone_had(self):
+        self.create("gone", json.dumps({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}}))
+        execution = self.start("gone")
+        self.end_of(execution)
+        run = ask(self.host, "GET", "/v1/runs?flow=gone").body["items"][0]["id"]
+        for n in range(40):  # so many that older ones are collected
+            self.create(f"other-{n}")
+
+        def is_gone():
+            return ask(self.host, "GET", f"/v1/runs/{run}/replay").status == 409
+        wait_until(is_gone, SECONDS, "the release to be collected")
+        events = self.good("GetExecutionHistory", executionArn=execution)["events"]
+        self.assertEqual([event["type"] for event in events],
+                         ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"])
+        self.good("RedriveExecution", executionArn=execution)
+        self.assertEqual(self.end_of(execution)["redriveCount"], 1)
+
+    def test_map_runs(self):
+        self.create("map", json.dumps({"StartAt": "M", "States": {"M": {
+            "Type": "Map", "End": True, "MaxConcurrency": 2, "Label": "each", "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P",
+                "States": {"P": {"Type": "Pass", "End": True}}}}}}))
+        execution = self.start("map", [1, 2, 3])
+        self.assertEqual(self.end_of(execution)["output"], "[1,2,3]")
+        found = self.good("ListMapRuns", executionArn=execution)["mapRuns"]
+        self.assertEqual(len(found), 1)
+        self.assertEqual(found[0]["stateMachineArn"], machine_arn("map/each"))
+        shown = self.good("DescribeMapRun", mapRunArn=found[0]["mapRunArn"])
+        self.assertEqual((shown["executionArn"], shown["status"], shown["maxConcurrency"]),
+                         (execution, "SUCCEEDED", 2))
+        self.assertEqual((shown["itemCounts"]["total"], shown["itemCounts"]["succeeded"]), (3, 3))
+        self.bad("DescribeMapRun", "ResourceNotFound", mapRunArn=found[0]["mapRunArn"][:-1] + "x")
+        self.bad("UpdateMapRun", "ValidationException", mapRunArn=found[0]["mapRunArn"], maxConcurrency=1)
 
     def test_a_machine_made_anew_has_no_executions(self):
         self.create("anew", WAITING)

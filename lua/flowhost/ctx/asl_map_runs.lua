@@ -5,7 +5,7 @@
 --            tolerated_percentage, items, executions { running, succeeded, failed, pending, total, resultsWritten }
 
 local asl_history = require "flowhost.ctx.asl_history"
-local catalog = require "flowhost.engine.catalog"
+local machine_code = require "flowhost.engine.machine_code"
 local machine_host = require "flowhost.ctx.machine_host"
 local map_run_id = require "flowhost.engine.map_run_id"
 local machines = require "flowhost.engine.machines"
@@ -35,7 +35,7 @@ end
 
 --- Those of an execution's row, in the order in which they began; none of one that cannot be replayed.
 function M.list(row)
-    local code = catalog.find_code(row)
+    local code = machine_code.find(row)
     local status, ended = row.status, row.ended
     if not code or not asl_history.events(row, code) then
         return {}

@@ -16,7 +16,7 @@ local environment = require "flowhost.engine.environment"
 local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local group = require "flowhost.engine.group"
-local _, jsonata_aws = pcall(require, "flowhost.expr.jsonata_aws")
+local jsonata_aws = require "flowhost.expr.jsonata_aws"
 local map_run_id = require "flowhost.engine.map_run_id"
 local machine_items = require "flowhost.ctx.machine_items"
 local machine_task = require "flowhost.ctx.machine_task"
@@ -152,15 +152,15 @@ local jsonata_env = {
         return value.random()
     end,
     uuid = uuid,
-    hash = function(algorithm, text)
-        return system.hex(assert(core.crypto.hash(algorithm, text)))
+    hash = function(text, algorithm)
+        return system.hex(assert(core.crypto.hash(algorithm:lower():gsub("-", ""), text)))
     end,
     max_ms = JSONATA_MS, max_depth = JSONATA_DEPTH,
 }
 
 Host.jsonata_env = jsonata_env
-Host.jsonata_functions = type(jsonata_aws) == "table" and jsonata_aws.bindings({ null = json.null, array = json.array,
-    is_array = json.is_array, encode = json.encode, decode = json.decode }, jsonata_env) or nil
+Host.jsonata_functions = jsonata_aws.bindings({ null = json.null, array = json.array,
+    is_array = json.is_array, encode = json.encode, decode = json.decode }, jsonata_env)
 
 --- The name of an execution: given when it was started by the Step Functions API, else the run's id.
 function M.execution_name(run)

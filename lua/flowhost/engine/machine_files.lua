@@ -34,11 +34,6 @@ function M.find(name)
     return flow and of_flow(flow)
 end
 
---- The text of a machine's definition as it was given.
-function M.text(row)
-    return row.text or machines.definition(row.definition)
-end
-
 --- All machines, by name.
 function M.list()
     local list, is_known = {}, {}

@@ -7,6 +7,7 @@
 
 local core = require "flowhost.core"
 local audit = require "flowhost.engine.audit"
+local catalog = require "flowhost.engine.catalog"
 local control_recover = require "flowhost.engine.control_recover"
 local control_run = require "flowhost.engine.control_run"
 local journal = require "flowhost.engine.journal"
@@ -54,18 +55,28 @@ local function begin_anew(run, actor)
     run.has_more = true
 end
 
+--- The run goes on with the release it is pinned to; when that is gone, with the newest one if that has the same
+--- definition.
+local function release_for(row)
+    local flow = not catalog.find_code(row) and catalog.flow(row.flow)
+    return flow and flow.version == row.version and "active" or "pinned"
+end
+
 local function redrive_row(row, arguments, reply)
     if row.status == "suspended" then
         return control_recover.recover({ id = row.id, edits = { actor = arguments.actor } }, reply)
     elseif not ENDED[row.status] then
         return reply(control_run.conflict(row, WANTED))
     end
-    local run = control_run.load(row, reply)
+    local run, flow = control_run.load(row, reply, release_for(row))
     if not run then
         return
     elseif not run.code.machine then
         run_module.release(run)
         return reply { status = 409, code = "WRONG_STATE", detail = "only runs of state machines are redriven" }
+    end
+    if flow then
+        run.release = flow.release
     end
     begin_anew(run, arguments.actor)
     local stop = control_run.watch_refusal(run, reply)

@@ -35,6 +35,9 @@ local function as_error(rt, raised)
             token = rt.state.inner and rt.state.inner.token }
     elseif type(raised) ~= "table" then
         return raised
+    elseif not raised.position then -- a function of the host raised it
+        raised.position = rt.state.outer and rt.state.outer.position
+        raised.token = raised.token or rt.state.inner and rt.state.inner.token
     end
     return rt.explain(raised)
 end
@@ -132,7 +135,9 @@ function M.new(o)
     function self.compile(text)
         local ok, run = pcall(build, text)
         if not ok then
-            if type(run) ~= "table" then
+            if type(run) == "string" and run:find("stack overflow", 1, true) then
+                run = { code = "S0500", position = 0, value = "some" }
+            elseif type(run) ~= "table" then
                 error(run, 0)
             end
             return nil, rt.explain(run)

@@ -149,6 +149,32 @@ describe("SFC's extensions", function()
     end)
 end)
 
+describe("JSONata", function()
+    it("has the functions of AWS", function()
+        local out = output_of(machine({ A = { Type = "Pass", End = true, Output = { hash =
+            "{% $hash('Hello', 'SHA-256') %}", part = "{% $partition([1..3], 2) %}", list = "{% $range(0, 6, 3) %}",
+            parsed = "{% $parse('[1, 2]') %}", id = "{% $length($uuid()) %}", same =
+            "{% $random(7) = $random(7) %}", name = "{% $states.context.State.Name %}" } } }, "A",
+            { QueryLanguage = "JSONata" }), {})
+        assert.same({ hash = "185f8db32271fe25f561a6fc938b2e264306ec304eda518007d1764826381969",
+            part = { { 1, 2 }, { 3 } }, list = { 0, 3, 6 }, parsed = { 1, 2 }, id = 36, same = true,
+            name = "A" }, out)
+    end)
+
+    it("gives the same on replay: ids, chance and time", function()
+        local w = executions.new { m = machine({ A = { Type = "Pass", Next = "B", Output =
+            "{% { 'id': $uuid(), 'r': $random(), 't': $millis() } %}" }, B = { Type = "Wait", Seconds = 5,
+            End = true } }, "A", { QueryLanguage = "JSONata" }) }
+        w:start("m", {}, { headers = { prefer = "respond-async" } })
+        w:rest()
+        local id = w:run().id
+        local before = executions.history(w, id)[3].stateExitedEventDetails.output
+        local after = w:crash(nil, { seconds_later = 60 })
+        after:settle()
+        assert.equal(before, json.encode(after:run(id).output))
+    end)
+end)
+
 describe("services", function()
     it("are components that host.lua names by their ARN", function()
         local out = output_of(machine({ A = { Type = "Task", Resource = "arn:aws:states:::sqs:sendMessage", End = true,
@@ -243,5 +269,18 @@ describe("map runs", function()
         assert.same(counts, same.executions)
         assert.is_nil(map_runs.find({ name = "m" }, "other", found[1].uuid))
         assert.is_nil(map_runs.find({ name = "m" }, "L", "00000000-0000-0000-0000-000000000001"))
+    end)
+end)
+
+describe("the history of an execution", function()
+    it("is there when its release is not any more", function()
+        local definition = machine({ A = { Type = "Pass", Result = 1, End = true } }, "A")
+        local w = executions.new { m = definition }
+        local id = w:play("m", {}).answered.headers["flowhost-run"]
+        local row = executions.row(w, id)
+        row.release = ("0"):rep(64) -- none that the store has
+        assert.is_nil((w:module("flowhost.engine.catalog").find_code(row)))
+        local code = w:module("flowhost.engine.machine_code").find(row)
+        assert.equal(4, #w:module("flowhost.ctx.asl_history").events(row, code))
     end)
 end)

@@ -4,8 +4,8 @@
 local core = require "flowhost.core"
 local asl_history = require "flowhost.ctx.asl_history"
 local call_module = require "flowhost.api.aws.call"
-local catalog = require "flowhost.engine.catalog"
 local check = require "flowhost.api.aws.check"
+local machine_code = require "flowhost.engine.machine_code"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
@@ -18,7 +18,7 @@ local function events_of(run)
     if latest.run == run.id and latest.ended == run.ended then
         return latest.events
     end
-    local code, reason = catalog.find_code(run)
+    local code, reason = machine_code.find(run)
     if not code then
         return nil, reason
     end

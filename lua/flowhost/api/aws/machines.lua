@@ -173,7 +173,7 @@ operations.add("DeleteStateMachine", { run = delete, takes = { stateMachineArn =
 
 --- The fields of a revision: of a machine, or of a version of it.
 local function show_revision(row, revision, has_data)
-    local text = machine_files.text({ text = row.text, definition = revision.definition }) or "{}"
+    local text = machines.definition(revision.definition) or row.text or "{}"
     return {
         name = row.name, type = row.type, roleArn = revision.role, revisionId = revision.revision,
         definition = has_data and text or "{}", variableReferences = has_data and definition.variables(text) or nil,

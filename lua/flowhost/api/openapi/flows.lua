@@ -4,6 +4,7 @@
 local shape = require "flowhost.api.openapi.shape"
 
 local list, object, partial, ref, text = shape.list, shape.object, shape.partial, shape.ref, shape.text
+local or_null, integer = shape.or_null, shape.integer
 
 local FLOW = { status = 200, description = "The flow as it is in force", schema = ref "Flow" }
 
@@ -28,6 +29,13 @@ return { tag = "flows", paths = {
             { status = 202, description = "It has begun", schema = ref "Run",
                 headers = { "Location", "Flowhost-Run" } },
         },
+    } },
+    ["/v1/flows/{name}/stats"] = { get = {
+        id = "getFlowStats", summary = "What became of its newest runs",
+        answers = { { status = 200, description = "Counts, and durations of the ended ones", schema = object {
+            flow = text, runs = integer, is_all = shape.boolean, by_status = { type = "object",
+                additionalProperties = integer }, durations = object { count = integer, p50_ms = or_null(integer),
+                p95_ms = or_null(integer), max_ms = or_null(integer) } } } },
     } },
     ["/v1/flows/{name}/versions"] = { get = {
         id = "listFlowVersions", summary = "Versions of a flow, newest first",

@@ -228,8 +228,8 @@ local function compile_distributed(state, given, c, flow)
             { length = open.length })
         local most = concurrency and concurrency(f, input, value)
         local plan = { concurrency = most_at_once(most, MOST_DISTRIBUTED),
-            limits = { count = tolerated and tolerated(f, input, value), percentage = percentage
-                and percentage(f, input, value) }, has_batches = batch ~= nil }
+            limits = { count = tolerated and tolerated(f, input, value),
+                percentage = percentage and percentage(f, input, value) }, has_batches = batch ~= nil }
         if f.inspect then
             inspect_plan(f, most, plan.limits)
         end

@@ -384,6 +384,9 @@ local OTHER_BUILDERS = {
                 b = b == nil and "" or to_text(b)
                 state.inner = inner
             end
+            if #a + #b > 1000 then
+                rt.tick_text(#a + #b)
+            end
             return a .. b
         end
     end,

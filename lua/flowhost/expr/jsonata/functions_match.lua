@@ -157,6 +157,7 @@ local function add_replace(rt, define)
             at, count = last + 1, count + 1
             rt.tick(1)
         end
+        rt.tick_text(16 * count + #shown * count)
         return concat(out) .. sub(str, at)
     end
 
@@ -189,6 +190,7 @@ local function add_replace(rt, define)
             out[#out + 1] = sub(str, at, found.first - 1)
             out[#out + 1] = substitute(str, replacement, found)
             at, count = found.first + #found.match, count + 1
+            rt.tick_text(#out[#out])
             found = following()
         end
         return concat(out) .. sub(str, at)

@@ -11,7 +11,6 @@ local concat, floor = table.concat, math.floor
 local ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 local UNESCAPED = "[^A-Za-z0-9%-_.!~*'()]"
 local UNESCAPED_URL = "[^A-Za-z0-9%-_.!~*'();,/?:@&=+$#]"
-local MAX_PAD = 1e8
 
 --- The text as bytes, one a character (of a character its lowest eight bits).
 local function to_bytes(str)
@@ -177,10 +176,8 @@ local function add_parts(rt, define)
         local missing = math.abs(width) - text.length(str)
         if missing <= 0 then
             return str
-        elseif missing > MAX_PAD then
-            rt.stop "the width of $pad is too large"
         end
-        rt.tick(missing / 16)
+        rt.tick_text(missing)
         filling = (filling == nil or filling == "") and " " or filling
         local padding = filling:rep(math.ceil(missing / text.length(filling)))
         padding = text.slice(padding, 0, missing)
@@ -189,8 +186,9 @@ local function add_parts(rt, define)
 
     define("join", "<a<s>s?:s>", 2, function(list, separator)
         if list ~= nil then
-            rt.tick(#list)
-            return concat(list, separator or "")
+            local joined = concat(list, separator or "")
+            rt.tick_text(#joined + 16 * #list)
+            return joined
         end
     end)
 end

@@ -23,7 +23,8 @@ local concat, sort = table.concat, table.sort
 M.TOO_DEEP = "the expression calls functions too deeply; look for a recursion without end"
 
 local SLICE = 10000 -- ticks between two looks at the clock
-local MAX_TICKS = 1e9
+local MAX_TICKS = 1e8
+local MAX_TEXT = 2 ^ 26
 local MAX_RANGE = 1e7
 
 local ARRAY, SEQ, KEEP, CONS, OUTER, TUPLES = {}, {}, {}, {}, {}, {} -- ARRAY only where the host has no mark
@@ -148,6 +149,14 @@ local function add_control(rt, o)
         end
     end
 
+    --- Counts the making of a text of `bytes` bytes.
+    function rt.tick_text(bytes)
+        if bytes > MAX_TEXT then
+            stop(("a text of the expression is longer than %d bytes"):format(MAX_TEXT))
+        end
+        rt.tick(bytes / 16)
+    end
+
     function rt.start_budget(env)
         state.ticks, state.used, state.max_ticks = SLICE, 0, env.max_ticks or MAX_TICKS
         state.clock = env.clock or function()
@@ -247,11 +256,11 @@ local function add_sequences(rt)
         elseif to - from + 1 > MAX_RANGE then
             fail("D2014", { value = to - from + 1, token = "..", position = state.range_position })
         end
+        tick(to - from)
         local list = {}
         for i = from, to do
             list[i - from + 1] = i
         end
-        tick(to - from)
         return setmetatable(list, SEQ)
     end
 

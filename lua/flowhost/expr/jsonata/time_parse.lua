@@ -14,13 +14,11 @@ local concat = table.concat
 --- Minutes of "+01:30", "-0500", "+3".
 local function read_zone(str, separator)
     str = str:gsub("^GMT", "")
-    local hours, minutes = 0, 0
+    local hours, minutes = str, 0
     if separator then
         local at = str:find(separator, 1, true)
         hours, minutes = str:sub(1, at - 1), str:sub(at + #separator)
-    elseif #str <= 3 then
-        hours = str
-    else
+    elseif #str > 3 then
         hours, minutes = str:sub(1, 3), str:sub(4)
     end
     return tonumber(hours) * 60 + tonumber(minutes)

@@ -384,7 +384,7 @@ function nodes.operator(expr)
     return nodes.name(expr)
 end
 
-function nodes.parent(expr, state)
+function nodes.parent(_, state)
     state.labels = state.labels + 1
     return { type = "parent", slot = { label = "!" .. state.labels, level = 1 } }
 end
