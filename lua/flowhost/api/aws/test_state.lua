@@ -2,6 +2,7 @@
 -- TestState: one state on its own (ctx/asl_test_state.lua).
 
 local operations = require "flowhost.api.aws.operations"
+local start = require "flowhost.api.aws.start"
 local tests = require "flowhost.ctx.asl_test_state"
 
 operations.add("TestState", {
@@ -19,6 +20,9 @@ operations.add("TestState", {
             mapIterationFailureCount = { "integer", min = 0 }, mapItemReaderData = { "string" } } },
     },
     run = function(call)
+        if start.is_refused(call, true) then
+            return
+        end
         tests.run(call.params, function(answer, problem)
             if problem then
                 return call:refuse(problem)

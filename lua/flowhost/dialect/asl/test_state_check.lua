@@ -46,7 +46,7 @@ local function find_state(definition, name)
     elseif not name then
         refuse "StateName must be specified when a state machine definition is provided"
     end
-    return find_in(definition, name) or refuse(("State '%s' not found in the state machine definition"):format(name))
+    return find_in(definition, name) or refuse "State not found"
 end
 
 local function read_definition(request, c)
@@ -175,7 +175,7 @@ local function read_mock(request, test, o)
     end
     local result = o.decode(mock.result)
     if result == nil then
-        refuse "Mocked result must be valid JSON."
+        refuse "Mocked result must be valid JSON"
     end
     CHECKS[test.state.Type](result, test, o, mock.fieldValidationMode or "STRICT")
     return { result = result }
