@@ -4,7 +4,8 @@ local executions = require "support.executions"
 
 local json = executions.json
 
-local WORK = { Type = "Task", Resource = "arn:aws:states:us-east-1:" .. executions.ACCOUNT .. ":activity:q", End = true }
+local WORK = { Type = "Task", End = true,
+    Resource = "arn:aws:states:us-east-1:" .. executions.ACCOUNT .. ":activity:q" }
 
 local function branch(name)
     return { StartAt = name, States = { [name] = WORK } }
