@@ -12,11 +12,22 @@ local M = {}
 
 local began = timer.now_ms()
 
-local function of_flow(flow)
+local rows = setmetatable({}, { __mode = "k" }) -- by flow; shared, nobody changes them
+
+local function make_row(flow)
     return { name = flow.name, is_file = true, type = flow.code.machine.type, generation = "file", created = began,
         updated = began, definition = flow.version, text = flow.code.machine.text,
         role = ("arn:aws:iam::%s:role/flowhost"):format(machines.arns.account), tags = {}, versions = json.array {},
         aliases = json.array {}, last_version = 0 }
+end
+
+local function of_flow(flow)
+    local row = rows[flow]
+    if not row then
+        row = make_row(flow)
+        rows[flow] = row
+    end
+    return row
 end
 
 local function flow_of(name)

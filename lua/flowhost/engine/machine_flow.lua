@@ -34,10 +34,11 @@ end
 
 --- What to start; nil, code, detail: "NO_MACHINE", or the catalog's own.
 ---@param arn flowhost.asl.Arn   of a state machine of ours
----@param o { name: string, trace: string?, fraction: number }   name of the execution; fraction: picks among versions
+---@param o { name: string, trace: string?, fraction: number, machine: table? }   name of the execution; fraction: picks
+--- among versions; machine: what machine_files.find has just found
 ---@return flowhost.MachineFlow?
 function M.find(arn, o)
-    local machine = machine_files.find(arn.name)
+    local machine = o.machine or machine_files.find(arn.name)
     if not machine then
         return nil, "NO_MACHINE"
     end

@@ -57,7 +57,7 @@ local function read(call, type)
         return
     end
     local found, code, detail = machine_flow.find(arn, { name = call.params.name, trace = call.params.traceHeader,
-        fraction = math.random() })
+        fraction = math.random(), machine = row })
     if not found then
         return code == "NO_MACHINE" and resource.no_machine(call, call.params.stateMachineArn)
             or call:fail(code == "FLOW_DISABLED" and "ValidationException" or "InternalFailure", detail)
