@@ -66,7 +66,11 @@ return function(_, call)
     if type(parameters.ApiEndpoint) ~= "string" or type(parameters.Method) ~= "string" then
         fail("States.Runtime", "http:invoke needs ApiEndpoint and Method")
     end
-    local ok, answer = pcall(request.request, options_of(call, parameters))
+    local options = options_of(call, parameters)
+    if call.on.sent then
+        call.on.sent(options)
+    end
+    local ok, answer = pcall(request.request, options)
     if not ok then
         if error_object.is(answer) and FAILURES[answer.code] and not answer.halt then
             fail(FAILURES[answer.code], answer.message)
@@ -74,6 +78,9 @@ return function(_, call)
         error(answer, 0)
     end
     local result = answer_of(answer)
+    if call.on.answered then
+        call.on.answered(answer)
+    end
     if answer.status >= 400 then
         fail("States.Http.StatusCode." .. answer.status, json.encode(result))
     end

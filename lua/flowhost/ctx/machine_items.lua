@@ -66,11 +66,25 @@ function PARSERS.CSV(text, config)
     return items
 end
 
-function PARSERS.JSON(text)
+--- What a JSON Pointer (RFC 6901) leads to; nil where there is nothing.
+local function follow(value, pointer)
+    for part in (pointer or ""):gmatch "/([^/]*)" do
+        local name = part:gsub("~1", "/"):gsub("~0", "~")
+        if type(value) ~= "table" then
+            return nil
+        end
+        value = value[json.is_array(value) and (tonumber(name) or -1) + 1 or name]
+    end
+    return value
+end
+
+function PARSERS.JSON(text, config)
     local value, reason = json.decode(text)
     if value == nil then
         fail_read("The object is not JSON: " .. reason)
-    elseif not json.is_array(value) then
+    end
+    value = follow(value, config.ItemsPointer)
+    if not json.is_array(value) then
         fail_read "Attempting to map over non-iterable node."
     end
     return value
@@ -88,6 +102,18 @@ function PARSERS.JSONL(text)
     return items
 end
 
+--- Items of a text as a ReaderConfig describes it, `limit` of them. Raises { error, cause }.
+local function parse(text, config, limit)
+    local items = PARSERS[config.InputType](text, config)
+    local own = json.array {}
+    for i = 1, math.min(#items, limit or #items) do
+        own[i] = items[i]
+    end
+    return own
+end
+
+M.parse = parse
+
 local function read_file(parameters, config, limit)
     local path = path_of(parameters, parameters.Key)
     local file = path and io.open(path, "rb")
@@ -99,12 +125,7 @@ local function read_file(parameters, config, limit)
         fail_read(("The object %s of the bucket %s cannot be read"):format(json.encode(parameters.Key or json.null),
             json.encode(parameters.Bucket or json.null)))
     end
-    local items = PARSERS[config.InputType](text, config)
-    local own = json.array {}
-    for i = 1, math.min(#items, limit or #items) do
-        own[i] = items[i]
-    end
-    return own
+    return parse(text, config, limit)
 end
 
 --- The items that a reader names: a recorded value, so that a replay goes over the same ones.

@@ -21,7 +21,8 @@ local M = {}
 local compilers = setmetatable({}, { __mode = "k" })
 
 --- The expression languages over one JSON codec.
-local function compiler_of(o)
+---@param o { json: table, digest: fun(algorithm: string, text: string): string }
+function M.compilers(o)
     local own = compilers[o.json]
     if not own then
         local values = { null = o.json.null, array = o.json.array, is_array = o.json.is_array, encode = o.json.encode,
@@ -92,7 +93,7 @@ function M.compile(text, o)
     if not kind then
         return refuse("/Type: must be STANDARD or EXPRESS", line.of(text, "/Type"))
     end
-    local c = compiler_of(o)
+    local c = M.compilers(o)
     definition = canonical.convert(definition, c.json)
     problem = find_problem(text, definition, kind, c)
     if problem then

@@ -156,6 +156,11 @@ function M.candidate(files)
     return M.compile(release_module.make(files, M.active.env))
 end
 
+--- A flow for one run: of a document that is in no release, on the newest one.
+function M.one_off(name, dialect, document)
+    return loader.one_off(M.active, name, dialect, document)
+end
+
 --- A stored release of which only what flows share is compiled; nil, reason.
 local function open(hash)
     if loaded[hash] then

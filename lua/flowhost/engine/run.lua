@@ -94,7 +94,8 @@ local function execute(run)
 end
 
 ---@class flowhost.Start
----@field flow table            from flow/catalog: name, version, durable, on_error, code
+---@field flow table            from flow/catalog: name, version, durable, on_error, code; is_one_off: of no release, so
+---                             that nothing of it can be kept
 ---@field input any             JSON value
 ---@field trace_id string?     the caller's; else one is made when it is needed
 ---@field waiter function?      waiter(run, answer) once there is an answer; answer nil: see run.status
@@ -183,7 +184,7 @@ function M.start(o)
     if not id then
         id, bytes = live.reserve()
     end
-    local durable = M.keeps_all and "always" or flow.durable
+    local durable = M.keeps_all and not flow.is_one_off and "always" or flow.durable
     local run = durable == "never" and new_unrecorded(flow, o, id, bytes) or new_recorded(flow, o, id, bytes, durable)
     fault "engine.start"
     if o.is_queued then

@@ -315,6 +315,15 @@ local function add_file(release, path, unit)
     end
 end
 
+--- A flow of a document that is no file: it uses what the release has, and is not in it.
+---@param document table  { main(host), options? }, as a dialect's compile gives it
+function M.one_off(release, name, dialect, document)
+    local options = document.options or {}
+    local unit = { kind = "flow", dialect = dialect, document = document }
+    return { name = name, version = "", release = release.hash, durable = "never", is_one_off = true,
+        dialect = dialect, on_error = "fail", code = new_code(release, unit, options, release.o) }
+end
+
 local function nothing() end
 
 --- A release of which nothing is compiled yet.

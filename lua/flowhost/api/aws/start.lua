@@ -66,6 +66,7 @@ local function read(call, type)
     return found
 end
 
+--- Whether nothing can be started now; then the call has been answered.
 local function is_refused(call, is_waited_for)
     if start_module.is_draining then
         call:fail("ServiceUnavailable", "the host is closing down and takes no new executions")
@@ -177,3 +178,5 @@ operations.add("StartSyncExecution", {
         end
     end,
 })
+
+return { is_refused = is_refused }

@@ -2,13 +2,15 @@
 -- TestState: one state on its own (ctx/asl_test_state.lua).
 
 local operations = require "flowhost.api.aws.operations"
-local is_there, tests = pcall(require, "flowhost.ctx.asl_test_state")
+local start = require "flowhost.api.aws.start"
+local tests = require "flowhost.ctx.asl_test_state"
 
 operations.add("TestState", {
+    role = "operator", -- what is not mocked is really done
     takes = {
         definition = { "string", required = true, min = 1, max = 1048576 }, roleArn = { "string", min = 1, max = 256 },
         input = { "string" }, inspectionLevel = { "string", enum = { "INFO", "DEBUG", "TRACE" } },
-        revealSecrets = { "boolean" }, variables = { "string" }, stateName = { "string", max = 80 },
+        revealSecrets = { "boolean" }, variables = { "string" }, stateName = { "string", min = 1, max = 80 },
         mock = { "structure", fields = {
             result = { "string" }, fieldValidationMode = { "string", enum = { "STRICT", "PRESENT", "NONE" } },
             errorOutput = { "structure", fields = { error = { "string", max = 256 },
@@ -18,13 +20,14 @@ operations.add("TestState", {
             mapIterationFailureCount = { "integer", min = 0 }, mapItemReaderData = { "string" } } },
     },
     run = function(call)
-        if not is_there then
-            return call:fail("UnknownOperationException", "TestState is not there yet")
+        if start.is_refused(call, true) then
+            return
         end
-        local answer, problem = tests.run(call.params)
-        if not answer then
-            return call:refuse(problem)
-        end
-        call:reply(answer)
+        tests.run(call.params, function(answer, problem)
+            if problem then
+                return call:refuse(problem)
+            end
+            call:reply(answer)
+        end)
     end,
 })

@@ -9,7 +9,8 @@
 --   data.finish(f, input, result)          -> output, assigned     (assigned: variables by name, or nil; they are set)
 --   data.pass(f, value)                    -> output: OutputPath alone (JSONPath)
 --
--- f (frame): host, scope { input, context, variables, random, uuid } of JSONPath, history; see execution.lua
+-- f (frame): host, scope { input, context, variables, random, uuid } of JSONPath, history; see execution.lua. In a test
+-- of one state (test_state.lua) f.inspect(name, value) is told what the data is after each part.
 
 local jsonpath = require "flowhost.expr.jsonpath"
 local query = require "flowhost.dialect.asl.query"
@@ -77,9 +78,13 @@ end
 
 M.result_setter = result_setter
 
---- Changes a part of the context object. Outputs may hold the one of before.
+--- Changes a part of the context object. Outputs may hold the one of before. A context object that a test gives stays
+--- as it is but for the item of a Map.
 function M.note(f, part, value)
     local context = f.scope.context
+    if f.has_given_context and part ~= "Map" then
+        return
+    end
     f.scope.context = { Execution = context.Execution, StateMachine = context.StateMachine, State = context.State,
         Map = context.Map, Task = context.Task }
     f.scope.context[part] = value
@@ -103,13 +108,20 @@ local function compile_finish(given, c)
     local variables = M.template(given.Assign, c)
     local out = M.reader(given.OutputPath, c)
     return function(f, input, result)
+        local inspect = f.inspect
         if select then
             result = select(f, result)
+        end
+        if inspect then
+            inspect("afterResultSelector", result)
         end
         local assigned = variables and variables(f, result)
         local output = result
         if put then
             output = put(input, result)
+        end
+        if inspect then
+            inspect("afterResultPath", output)
         end
         if out then
             output = out(f, output)
@@ -124,8 +136,14 @@ local function compile_prepare(given, c)
         if read then
             input = read(f, input)
         end
+        if f.inspect then
+            f.inspect("afterInputPath", input)
+        end
         if make then
-            return make(f, input)
+            input = make(f, input)
+        end
+        if f.inspect then
+            f.inspect("afterParameters", input)
         end
         return input
     end
@@ -174,7 +192,10 @@ local function compile_query_prepare(given, c)
     local arguments = given.Arguments ~= nil and query.compile(given.Arguments, "Arguments", c)
     return function(f, input)
         if arguments then
-            return arguments(f, M.bindings(f, input))
+            input = arguments(f, M.bindings(f, input))
+        end
+        if f.inspect then
+            f.inspect("afterArguments", input)
         end
         return input
     end

@@ -95,9 +95,11 @@ local function catch(f, state, input, failure)
         failure.is_inner = nil
         f.last = add(f, state.failed_event, f.last)
     end
-    local catcher = failure_module.find_catch(state.catchers, failure)
+    local catcher, index = failure_module.find_catch(state.catchers, failure)
     if not catcher then
         error(failure, 0)
+    elseif f.inspect then
+        f.inspect("catchIndex", index - 1)
     end
     local ok, output, assigned = pcall(catcher.take, f, input, failure_module.thrown(failure, f.host.json.null))
     if not ok then
@@ -137,6 +139,7 @@ function M.run(f, machine, input)
 end
 
 M.run_state = run_state
+M.enter, M.to_failure, M.catch = enter, to_failure, catch -- for one that is tested on its own: test_state.lua
 
 local function new_frame(host)
     return {

@@ -32,6 +32,9 @@ function M.finish(f, failure)
     if not failure.is_final then
         failure.is_final = true
         failure.is_evaluation = failure.is_evaluation or failure.error == "States.QueryEvaluationError"
+        if f.inspect then
+            return failure -- of a state on its own there is no more to say
+        end
         failure.cause = ("An error occurred while executing the state '%s' (entered at the event id #%d). %s"):format(
             f.state.name, f.entered, tostring(failure.cause))
     end
@@ -70,18 +73,19 @@ function M.compile_retry(given)
     return list
 end
 
---- How long to wait before the next attempt (s); nil when there is none. Each retrier counts by itself.
+--- How long to wait before the next attempt (s), nil when there is none; and which retrier decides, if one does. Each
+--- counts by itself.
 function M.find_retry(f, retriers, counts, failure)
     for i, one in ipairs(retriers) do
         if matches(one.names, failure) then
             local count = (counts[i] or 0) + 1
             if count > one.most then
-                return nil
+                return nil, i
             end
             counts[i] = count
             local wait_s = one.interval_s * one.rate ^ (count - 1)
             wait_s = math.min(wait_s, one.max_s or wait_s)
-            return one.is_jittered and wait_s * f.host:random() or wait_s
+            return one.is_jittered and wait_s * f.host:random() or wait_s, i
         end
     end
 end
@@ -117,10 +121,11 @@ function M.compile_catch(given, c)
     return list
 end
 
+--- The catcher that takes a failure, and which one it is.
 function M.find_catch(catchers, failure)
-    for _, one in ipairs(catchers or {}) do
+    for i, one in ipairs(catchers or {}) do
         if matches(one.names, failure) then
-            return one
+            return one, i
         end
     end
 end

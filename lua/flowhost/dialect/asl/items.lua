@@ -71,7 +71,9 @@ function M.compile_inline(given, c)
             items = read(f, value)
         end
         if not c.json.is_array(items) then
-            raise(("Reference path \"%s\" must point to array."):format(path or "$"))
+            raise(("Reference path \"%s\" must point to array."):format(((path or "$"):gsub("^%$%$", "$"))))
+        elseif f.inspect then
+            f.inspect("afterItemsPath", items)
         end
         return items
     end
@@ -156,6 +158,9 @@ function M.compile_batcher(given, c)
             end
             last.Items[#last.Items + 1] = inputs[i]
             size = size + own
+        end
+        if f.inspect then
+            f.inspect("afterItemBatcher", c.json.array(batches))
         end
         return batches
     end

@@ -54,6 +54,9 @@ local function select_all(f, select, input, value, items)
         selected[i] = select(f, input, value)
     end
     f.scope.context = context
+    if f.inspect then
+        f.inspect("afterItemSelector", f.host.json.array(selected))
+    end
     return selected
 end
 
@@ -197,10 +200,19 @@ local function compile_inline(state, given, c, flow)
         local most = concurrency and concurrency(f, input, value)
         local items = read_items(f, input, value)
         f.last = add(f, "MapStateStarted", f.last, history.plain, "mapStateStartedEventDetails", { length = #items })
+        if f.inspect then
+            f.inspect("maxConcurrency", most or 0)
+        end
         local inputs = select_all(f, select, input, value, items)
         local results = run_inline(f, state, items, inputs, most_at_once(most, MOST_INLINE))
         return flow.finish(f, input, outputs_of(results, c))
     end
+end
+
+local function inspect_plan(f, most, limits)
+    f.inspect("maxConcurrency", most or 0)
+    f.inspect("toleratedFailureCount", limits.count)
+    f.inspect("toleratedFailurePercentage", limits.percentage)
 end
 
 local function compile_distributed(state, given, c, flow)
@@ -214,9 +226,13 @@ local function compile_distributed(state, given, c, flow)
         local open = source(f, input, value)
         f.last = add(f, "MapStateStarted", f.last, history.plain, "mapStateStartedEventDetails",
             { length = open.length })
-        local plan = { concurrency = most_at_once(concurrency and concurrency(f, input, value), MOST_DISTRIBUTED),
+        local most = concurrency and concurrency(f, input, value)
+        local plan = { concurrency = most_at_once(most, MOST_DISTRIBUTED),
             limits = { count = tolerated and tolerated(f, input, value),
                 percentage = percentage and percentage(f, input, value) }, has_batches = batch ~= nil }
+        if f.inspect then
+            inspect_plan(f, most, plan.limits)
+        end
         function plan.inputs()
             local inputs = select_all(f, select, input, value, open.items())
             return batch and batch(f, input, value, inputs) or inputs

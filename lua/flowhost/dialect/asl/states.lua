@@ -28,6 +28,9 @@ function KINDS.Pass(given, c)
         local value = flow.prepare(f, input)
         if has_result then
             value = result
+            if f.inspect then
+                f.inspect("result", result)
+            end
         end
         local output, assigned = flow.finish(f, input, value)
         return output, next_name, assigned
@@ -242,6 +245,12 @@ local function compile_state(name, given, outer)
         failed_event = FAILED_EVENTS[given.Type], join_on = given.JoinOn, retriers = failure.compile_retry(given.Retry),
         catchers = failure.compile_catch(given.Catch, c),
     }
+end
+
+--- One state of a definition by itself.
+---@param language string?  of the machine that it is in
+function M.compile_alone(name, given, language, c)
+    return compile_state(name, given, setmetatable({ language = language or "JSONPath" }, { __index = c }))
 end
 
 --- The states of a definition, of a branch or of an item processor.

@@ -182,6 +182,9 @@ function M.compile(given, c)
     local make_call = call_maker(given, c, flow)
     return function(f, input)
         local result = perform(f, make_call(f, input))
+        if f.inspect then
+            f.inspect("result", result)
+        end
         local output, assigned = flow.finish(f, input, result)
         return output, next_name, assigned
     end
