@@ -253,7 +253,10 @@ local function add_filters(c)
     --- Items at a fixed index, 0 the first, -1 the last.
     local function pick(items, index)
         if not is_array(items) then
-            return (index == 0 or index == -1) and items or nil
+            if index == 0 or index == -1 then
+                return items
+            end
+            return nil
         end
         local item = items[index < 0 and #items + index + 1 or index + 1]
         if item == nil then
