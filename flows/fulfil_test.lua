@@ -28,7 +28,8 @@ test.case("tells that the card was declined", function()
 end)
 
 test.case("asks again when the card service is away", function()
-    local back = test.mock_request("POST", "/demo/cards", { { status = 503 }, { status = 503 }, { json = { receipt = "R" } } })
+    local back = test.mock_request("POST", "/demo/cards", { { status = 503 }, { status = 503 },
+        { json = { receipt = "R" } } })
     local run = test.run("fulfil", order(INK)):advance(5 + 10)
     test.equal(run.output, { told = "paid 12, R" })
     test.equal(#back.requests, 3)
