@@ -23,7 +23,8 @@ local tree = require "flowhost.expr.jsonata.tree"
 
 local M = {}
 
-local PARTS = { require "flowhost.expr.jsonata.compile_path", require "flowhost.expr.jsonata.compile_tuple",
+local PARTS = { require "flowhost.expr.jsonata.compile_operator", require "flowhost.expr.jsonata.compile_filter",
+    require "flowhost.expr.jsonata.compile_path", require "flowhost.expr.jsonata.compile_tuple",
     require "flowhost.expr.jsonata.compile_object", compile_call }
 
 local getmetatable, pcall, setmetatable, type = getmetatable, pcall, setmetatable, type

@@ -257,8 +257,10 @@ local function add_sort(c)
             end
         end
         local function sort(items, env)
-            if not is_array(items) or #items <= 1 then
+            if not is_array(items) or getmetatable(items) == TUPLES and #items <= 1 then
                 return items
+            elseif #items <= 1 then
+                return setmetatable({ items[1] }, SEQ)
             end
             local is_tuples = getmetatable(items) == TUPLES
             local get = key_getter(terms, is_tuples, env)
