@@ -16,7 +16,7 @@ description = {
     ]],
     license = "MIT",
 }
-dependencies = { "lua >= 5.1, < 5.2", "lpeg >= 1.0" }
+dependencies = { "lua >= 5.1, < 5.2", "lpeg >= 1.0", "flowhost-jsonata >= 0.1" }
 build = {
     type = "builtin",
     modules = {

@@ -73,6 +73,20 @@ local function over(files, texts)
     return all
 end
 
+--- Each fault of a document as a problem of its own.
+local function each_fault(problems)
+    local list = {}
+    for _, problem in ipairs(problems) do
+        list[#list + 1] = problem
+        for i = 2, #(problem.faults or {}) do
+            local fault = problem.faults[i]
+            list[#list + 1] = { file = problem.file, line = fault.line or 1,
+                message = ("%s: %s"):format(fault.pointer, fault.message) }
+        end
+    end
+    return list
+end
+
 --- Files and settings in; a list of { file, line, message } out. Shard 0 keeps the release in the store for all: its
 --- batch is the first, so whatever a run is pinned to is on disk before the run is.
 core.on("load", function(files, settings)
@@ -111,7 +125,7 @@ core.on("load", function(files, settings)
     require("flowhost.engine.access").start(settings.owner_token)
     catalog.activate(compiled)
     catalog.set_overrides(override.read_all())
-    return compiled.problems
+    return each_fault(compiled.problems)
 end)
 
 core.on("reload", function(...)

@@ -300,6 +300,8 @@ class Executions(AwsCase):
         self.assertEqual((shown["executionArn"], shown["status"], shown["maxConcurrency"]),
                          (execution, "SUCCEEDED", 2))
         self.assertEqual((shown["itemCounts"]["total"], shown["itemCounts"]["succeeded"]), (3, 3))
+        self.assertEqual(self.good("ListExecutions", mapRunArn=found[0]["mapRunArn"]), {"executions": []})
+        self.bad("ListExecutions", "ValidationException")
         self.bad("DescribeMapRun", "ResourceNotFound", mapRunArn=found[0]["mapRunArn"][:-1] + "x")
         self.bad("UpdateMapRun", "ValidationException", mapRunArn=found[0]["mapRunArn"], maxConcurrency=1)
 
@@ -375,6 +377,20 @@ class Executions(AwsCase):
         self.good("StopExecution", executionArn=execution)
         self.good("RedriveExecution", executionArn=execution)
         self.assertEqual(json.loads(self.end_of(execution)["output"]), {"a": 1})
+
+    def test_redrive_by_v1(self):
+        self.create("redv1", WAITING)
+        execution = self.start("redv1")
+        run = ask(self.host, "GET", "/v1/runs?flow=redv1").body["items"][0]["id"]
+        self.assertEqual(ask(self.host, "POST", f"/v1/runs/{run}/redrive").body["code"], "WRONG_STATE")
+        self.good("StopExecution", executionArn=execution)
+        self.assertEqual(ask(self.host, "POST", f"/v1/runs/{run}/redrive", '{"reason":"r"}').status, 202)
+        self.assertEqual(self.describe(execution)["status"], "RUNNING")
+        entry = ask(self.host, "GET", f"/v1/audit?run={run}").body["items"][0]
+        self.assertEqual((entry["action"], entry["reason"]), ("redrive", "r"))
+        self.good("StopExecution", executionArn=execution)
+        other = self.start_run("double", {"n": 1}).run
+        self.assertEqual(ask(self.host, "POST", f"/v1/runs/{other}/redrive").body["code"], "WRONG_STATE")
 
 
 class Errors(AwsCase):

@@ -28,7 +28,7 @@ local json, system = core.json, core.system
 
 local M = {}
 
-local JSONATA_MS, JSONATA_DEPTH = 1000, 500
+local JSONATA_MS, JSONATA_DEPTH = 500, 500
 
 local Host = {}
 Host.__index = Host

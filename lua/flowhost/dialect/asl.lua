@@ -11,6 +11,7 @@ local canonical = require "flowhost.dialect.asl.canonical"
 local choice = require "flowhost.dialect.asl.choice"
 local execution = require "flowhost.dialect.asl.execution"
 local jsonata = require "flowhost.expr.jsonata"
+local line = require "flowhost.dialect.asl.line"
 local states = require "flowhost.dialect.asl.states"
 local templates = require "flowhost.expr.asl_template"
 local validate = require "flowhost.dialect.asl.validate"
@@ -34,8 +35,8 @@ function M.compilers(o)
     return own
 end
 
-local function refuse(message, line)
-    return nil, { line = line or 1, message = message }
+local function refuse(message, at)
+    return nil, { line = at or 1, message = message }
 end
 
 local function decode(text, json)
@@ -54,17 +55,31 @@ local function needs_context(text)
         ~= nil
 end
 
+local function to_fault(text, pointer, message)
+    return { pointer = pointer, message = message, line = line.of(text, pointer) }
+end
+
 --- What is wrong with a definition, as problem of a document; nil when nothing is.
-local function find_problem(definition, kind, c)
+local function find_problem(text, definition, kind, c)
     local faults = {}
     for _, one in ipairs(c.validator.check(definition, { type = kind })) do
         if one.severity == "ERROR" then
-            faults[#faults + 1] = { pointer = one.location or "", message = ("%s: %s"):format(one.code, one.message) }
+            faults[#faults + 1] = to_fault(text, one.location or "", ("%s: %s"):format(one.code, one.message))
         end
     end
     local first = faults[1]
-    return first and { line = 1, faults = faults, message = first.pointer ~= "" and ("%s: %s"):format(first.pointer,
-        first.message) or first.message }
+    return first and { line = first.line, faults = faults, message = first.pointer ~= "" and ("%s: %s"):format(
+        first.pointer, first.message) or first.message }
+end
+
+--- "STANDARD" or "EXPRESS"; nil for what is neither.
+local function take_type(definition)
+    local kind = definition.Type
+    definition.Type = nil
+    if kind == nil then
+        return "STANDARD"
+    end
+    return (kind == "STANDARD" or kind == "EXPRESS") and kind or nil
 end
 
 --- A document of a definition's text; nil, { line, message, faults } when it cannot be used.
@@ -74,11 +89,13 @@ function M.compile(text, o)
     if not definition then
         return nil, problem
     end
-    local kind = definition.Type == "EXPRESS" and "EXPRESS" or "STANDARD"
-    definition.Type = nil
+    local kind = take_type(definition)
+    if not kind then
+        return refuse("/Type: must be STANDARD or EXPRESS", line.of(text, "/Type"))
+    end
     local c = M.compilers(o)
     definition = canonical.convert(definition, c.json)
-    problem = find_problem(definition, kind, c)
+    problem = find_problem(text, definition, kind, c)
     if problem then
         return nil, problem
     end

@@ -3,7 +3,7 @@
 -- stays; the step that failed last, the containers around it and whatever was under way begin anew. A suspended run is
 -- recovered.
 --
--- A verb as those of control.lua: { id, actor } -> {} | { status, code, detail }.
+-- A verb as those of control.lua: { id, actor, reason } -> {} | { status, code, detail }.
 
 local core = require "flowhost.core"
 local audit = require "flowhost.engine.audit"
@@ -39,9 +39,9 @@ local function find_open(by_path)
     return open, failed
 end
 
-local function begin_anew(run, actor)
-    audit.add(run, { actor = actor or "admin", action = "redrive", before = { status = run.stored_status,
-        error = run.error } })
+local function begin_anew(run, arguments)
+    audit.add(run, { actor = arguments.actor or "admin", action = "redrive", reason = arguments.reason,
+        before = { status = run.stored_status, error = run.error } })
     local open, failed = find_open(run.journal)
     for _, entry in ipairs(open) do
         recover.void(run, entry.path)
@@ -64,7 +64,8 @@ end
 
 local function redrive_row(row, arguments, reply)
     if row.status == "suspended" then
-        return control_recover.recover({ id = row.id, edits = { actor = arguments.actor } }, reply)
+        return control_recover.recover({ id = row.id, edits = { actor = arguments.actor,
+            reason = arguments.reason } }, reply)
     elseif not ENDED[row.status] then
         return reply(control_run.conflict(row, WANTED))
     end
@@ -78,7 +79,7 @@ local function redrive_row(row, arguments, reply)
     if flow then
         run.release = flow.release
     end
-    begin_anew(run, arguments.actor)
+    begin_anew(run, arguments)
     local stop = control_run.watch_refusal(run, reply)
     run_module.go_on(run, function()
         stop()

@@ -222,7 +222,9 @@ local function take_up(current)
         return write(run)
     end
     if row.beat and row.heartbeat and row.beat + row.heartbeat <= timer.now_ms() then
-        current.done(nil, heartbeat_error(current))
+        current.stop_watch = effect.at(run, timer.now_ms(), function()
+            current.done(nil, heartbeat_error(current))
+        end)
     elseif task_rows.renew_alarm(run, id, row) then
         write(run)
     end
@@ -273,11 +275,11 @@ local function begin(current)
     if is_unwritten(run) then
         return begin_in_memory(current)
     end
-    if current.entry then
-        take_up(current)
-    end
     if current.row.is_callback or current.entry then
         current.stop_listening = listen(current)
+    end
+    if current.entry and not current.is_given then -- a result that was acknowledged comes before any time that is over
+        take_up(current)
     end
 end
 

@@ -384,3 +384,72 @@ describe("a task that nobody waits for any more", function()
         assert.equal("TaskTimedOut", succeed(w, token, "6"))
     end)
 end)
+
+describe("a worker who takes a task at the moment when", function()
+    local HEART = [[ return ctx.task("q", input, { heartbeat = 30 }) ]]
+
+    --- Asks without letting anything happen.
+    local function ask(w, worker)
+        local got, done = answer()
+        got.cancel = activities(w).poll("q", worker, 60000, done)
+        return got
+    end
+
+    local function cancel(w)
+        return w:request("POST", "/v1/runs/" .. w:ids()[1] .. "/cancel", { body = "{}" })
+    end
+
+    it("its run ends has it, or not", function()
+        local w = begun(HEART)
+        local got = ask(w, "w1")
+        cancel(w)
+        w:rest()
+        assert.equal("cancelled", w:run().status)
+        assert.equal("TaskTimedOut", succeed(w, got[1].token, "1"))
+        assert.equal("TaskTimedOut", beat(w, got[1].token))
+        w:pass(30000)
+        check_clean(w)
+
+        w = begun(HEART)
+        cancel(w)
+        got = ask(w, "w1")
+        w:rest()
+        assert.is_nil(got.is_done)
+        w:pass(60000)
+        assert.is_true(got.is_done)
+        assert.is_nil(got[1])
+        check_clean(w)
+    end)
+
+    it("the worker goes leaves it to the next", function()
+        local w = begun(HEART)
+        local got, other = ask(w, "w1"), ask(w, "w2")
+        got.cancel()
+        w:rest()
+        assert.is_nil(got.is_done)
+        assert.is_not_nil(other[1])
+        assert.is_nil(succeed(w, other[1].token, "1"))
+        assert.equal("w2", w:entries()["1"].extra.task.worker)
+        check_clean(w)
+    end)
+
+    it("the store is full waits, and gets it when there is room", function()
+        local w = begun(HEART)
+        w.store.is_full = true
+        local got = ask(w, "w1")
+        w:rest()
+        assert.is_nil(got.is_done)
+        w.store.is_full = false
+        w:rest()
+        assert.is_not_nil(got[1])
+    end)
+
+    it("the store fails is told, and the task stays", function()
+        local w = begun(HEART)
+        w.store:fail_next "IO"
+        local got = ask(w, "w1")
+        w:rest()
+        assert.same({ code = "IO" }, got[2])
+        assert.is_not_nil(poll(w, "q", "w2")[1])
+    end)
+end)

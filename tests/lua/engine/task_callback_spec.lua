@@ -309,6 +309,61 @@ describe("a crash", function()
     end)
 end)
 
+describe("a crash while a callback is waited for", function()
+    local TEXT = [[
+        local token = ctx.token()
+        ctx.sleep(2)
+        local ok, value = pcall(ctx.callback, token, { heartbeat = 30 })
+        ctx.sleep(2)
+        return { ok, ok and value or value.code }
+    ]]
+
+    --- Ends it after `ms`, again and again until it is acknowledged.
+    local function play(w, ms)
+        if not w:ids()[1] then
+            w:start "a"
+        end
+        w:rest()
+        w:pass(ms)
+        local entry = w:entries()["1"]
+        if w:run().status ~= "succeeded" and entry then
+            local refusal = succeed(w, entry.value, "7")
+            assert.is_true(refusal == nil or refusal == "TaskTimedOut")
+        end
+        w:settle()
+    end
+
+    it("and acknowledged before is taken though its time is over by then", function()
+        local w = new(TEXT)
+        w:start "a"
+        w:pass(1000)
+        local token = w:entries()["1"].value
+        assert.is_nil(succeed(w, token, "7"))
+        local acknowledged = w:applied()
+        w:settle()
+        for count = acknowledged, w:applied() do
+            local after = w:crash(count, { seconds_later = 1000 })
+            after:settle()
+            assert.same({ true, 7 }, after:run().output)
+            check_clean(after)
+        end
+    end)
+
+    it("between any two batches loses no result", function()
+        for _, ms in ipairs { 0, 1000, 3000, 10000 } do
+            local whole = new(TEXT)
+            play(whole, ms)
+            assert.same({ true, 7 }, whole:run().output)
+            for count = 0, whole:applied() do
+                local w = whole:crash(count, { is_at_commit = true })
+                play(w, ms)
+                assert.same({ true, 7 }, w:run().output)
+                check_clean(w)
+            end
+        end
+    end)
+end)
+
 describe("shards", function()
     it("hand out each task once, whoever asks where", function()
         local shards = world.shards(3, { files = { ["a.lua"] = flow [[ return ctx.task("q", input) ]] },

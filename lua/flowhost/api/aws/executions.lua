@@ -15,7 +15,9 @@ local rows = require "flowhost.engine.rows"
 local json, store, timer = core.json, core.store, core.timer
 local time = call_module.time
 
-local M = {}
+local M = {
+    list_of_map_run = nil, -- fn(call), set by map_runs.lua
+}
 
 local STATUSES = { "SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING" }
 

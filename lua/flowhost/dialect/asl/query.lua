@@ -35,19 +35,19 @@ function M.type_name(value, o)
     return NAMES[type(value)] or "function"
 end
 
---- Whether a value holds what JSON cannot: functions.
+--- Whether JSON can hold a value: no functions, no numbers without end.
 local function is_data(value, o, depth)
     local kind = type(value)
-    if kind ~= "table" then
+    if kind == "number" then
+        return value - value == 0
+    elseif kind ~= "table" then
         return kind ~= "function" and kind ~= "userdata" or value == o.null
     elseif depth > 200 or (getmetatable(value) ~= nil and not o.is_array(value)) then
         return false
     end
     for _, inner in next, value do
-        if type(inner) == "table" or type(inner) == "function" then
-            if not is_data(inner, o, depth + 1) then
-                return false
-            end
+        if not is_data(inner, o, depth + 1) then
+            return false
         end
     end
     return true
@@ -83,7 +83,7 @@ local function compile_expression(source, field, c)
                 text, field), field)
         elseif not is_data(value, o, 1) then
             refuse(("The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. "
-                .. "Expected 'JSON', but was 'function'"):format(text, field), field)
+                .. "Expected 'JSON', but was '%s'"):format(text, field, M.type_name(value, o)), field)
         end
         return value
     end, text

@@ -393,14 +393,16 @@ local OTHER_BUILDERS = {
     [".."] = function(left, right, rt, node)
         local range, collapse = rt.range, rt.collapse
         local function integer(value, code)
-            if value ~= nil and (type(value) ~= "number" or value % 1 ~= 0) and type(value) ~= "cdata" then
+            if value == nil then
+                return nil
+            elseif (type(value) ~= "number" or value % 1 ~= 0) and type(value) ~= "cdata" then
                 rt.fail(code, { value = value, position = node.position, token = ".." })
             end
             return tonumber(value)
         end
         return function(input, env)
             local from, to = left(input, env), right(input, env)
-            from, to = from and integer(from, "T2003"), to and integer(to, "T2004")
+            from, to = integer(from, "T2003"), integer(to, "T2004")
             rt.state.range_position = node.position
             return collapse(range(from, to))
         end

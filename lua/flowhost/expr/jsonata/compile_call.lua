@@ -360,9 +360,12 @@ local function add_lambdas(c, builders)
             if not rt.is_function(fn) then
                 c.refuse(fn, node, env)
             end
-            local raw = fn.raw
+            local raw, invoke, is_lambda = fn.raw, fn.invoke, fn.is_lambda
             local made = rt.new_function(nil, function(...)
-                return raw(unpack(fill(bound, holes, ...), 1, count))
+                if is_lambda then
+                    return raw(unpack(fill(bound, holes, ...), 1, count))
+                end
+                return invoke(count, nil, unpack(fill(bound, holes, ...), 1, count))
             end, arity)
             made.is_lambda = true
             return made

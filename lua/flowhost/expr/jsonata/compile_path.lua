@@ -531,7 +531,7 @@ local function build_plain(node, c)
 
     return function(input, env)
         local items = begin(input, env)
-        local is_empty = is_cons and #items == 0
+        local is_empty = is_cons and is_array(items) and #items == 0
         for i = 2, count do
             if items == nil or is_empty then
                 break

@@ -162,8 +162,9 @@ local function add_path(c)
                     return group and group(nil, env)
                 end
             end
-            local result = node.is_tuple and items or items_of(items, rt)
-            if node.keep_singleton and not node.is_tuple then
+            local is_open = node.is_tuple or getmetatable(items) ~= rt.TUPLES
+            local result = is_open and items or items_of(items, rt)
+            if node.keep_singleton and not is_open then
                 result = c.keep(result, rt)
             end
             if group then

@@ -181,6 +181,8 @@ local function add_replace(rt, define)
         limit = check_limit(rt, limit, "D3011")
         if limit == 0 or pattern == nil then
             return str
+        elseif replacement == nil then
+            rt.fail("D3012", {})
         elseif type(pattern) == "string" then
             return replace_text(str, pattern, replacement, limit)
         end

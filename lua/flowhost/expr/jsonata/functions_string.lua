@@ -160,10 +160,10 @@ local function add_parts(rt, define)
     end)
 
     define("substringAfter", "<s-s:s>", 2, function(str, part)
-        local _, stop = (str or ""):find(part or "undefined", 1, true)
-        if str ~= nil and part == "" then
+        if str == nil or part == "" then
             return str
         end
+        local _, stop = str:find(part or "undefined", 1, true)
         return stop and str:sub(stop + 1) or str
     end)
 

@@ -146,7 +146,7 @@ local function scan_number(lexer)
     stop = text:match("^[eE][+-]?%d+()", stop) or stop
     local digits = sub(text, at, stop - 1)
     local number = tonumber(digits)
-    if math.abs(number) == math.huge then
+    if not number or math.abs(number) == math.huge then
         raise("S0102", lexer.count(at - 1), { token = digits })
     end
     lexer.at = stop

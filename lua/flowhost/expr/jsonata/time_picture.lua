@@ -141,10 +141,11 @@ local function component_text(part, time, hours, minutes, fail)
     if letter == "Z" or letter == "z" then
         return zone_text(part, hours, minutes, fail)
     end
-    local value = calendar.components[letter](time)
+    local get = calendar.components[letter]
+    local value = get and get(time) or fail("D3132", { value = letter })
     if type(value) == "string" then
         return part.names == "upper" and letter == "P" and value:upper() or value
-    elseif part.names and letter ~= "f" then
+    elseif part.names then
         return name_of(part, value, fail)
     elseif part.year_digits then
         value = math.fmod(value, 10 ^ part.year_digits)
