@@ -81,7 +81,7 @@ local function each_fault(problems)
         for i = 2, #(problem.faults or {}) do
             local fault = problem.faults[i]
             list[#list + 1] = { file = problem.file, line = fault.line or 1,
-                message = ("%s: %s"):format(fault.pointer, fault.message) }
+                message = (fault.pointer ~= "" and fault.pointer .. ": " or "") .. fault.message }
         end
     end
     return list

@@ -472,6 +472,24 @@ class Access(Calls, FolderCase):
         self.assertEqual(answer.status, 200)
 
 
+class Functions(Calls, FolderCase):
+    FLOWS = {"components/later.lua": "return function() error 'not yet' end"}
+
+    def test_a_redrive_calls_functions_as_they_are_now(self):
+        self.host = self.serve()
+        self.create("later", json.dumps({"StartAt": "F", "States": {"F": {
+            "Type": "Task", "End": True, "Resource": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:later"}}}))
+        execution = self.start("later")
+        self.assertEqual(self.end_of(execution)["status"], "FAILED")
+        before = ask(self.host, "GET", "/v1/flows").body["release"]
+        self.write({"components/later.lua": "return function() return 'now' end"})
+        wait_until(lambda: ask(self.host, "GET", "/v1/flows").body["release"] != before, SECONDS, "the change")
+        self.good("RedriveExecution", executionArn=execution)
+        self.assertEqual(self.end_of(execution)["output"], '"now"')
+        self.assertEqual(self.good("GetExecutionHistory", executionArn=execution)["events"][-1]["type"],
+                         "ExecutionSucceeded")
+
+
 class Restart(Calls, FolderCase):
     def test_machines_versions_and_executions_are_there_again(self):
         data = os.path.join(self.scratch, "data")

@@ -105,8 +105,10 @@ local function of_engine(err)
     return { error = err.code, cause = err.message, is_final = true }
 end
 
+--- What a component said by ctx.fail is an error like any other: its pcall could not keep it, its task's Catch can.
 function Host.is_fatal(raised)
-    return (error_object.is(raised) and rawget(raised, "halt") ~= nil) or environment.ends_run(raised)
+    local halt = error_object.is(raised) and rawget(raised, "halt")
+    return (halt and halt ~= "fail") or environment.ends_run(raised)
 end
 
 function Host.to_failure(_, raised)
@@ -122,7 +124,8 @@ function Host.to_failure(_, raised)
 end
 
 function Host.fail(_, failure)
-    local message = failure.cause or failure.error or "the execution failed"
+    local message = failure.cause and failure.error and failure.error .. ": " .. failure.cause or failure.cause
+        or failure.error or "the execution failed"
     error_object.raise("EXECUTION_FAILED", message, { data = { is_asl = true, error = failure.error,
         cause = failure.cause, is_timeout = failure.is_timeout } })
 end

@@ -79,7 +79,7 @@ local function await(host, call, o)
     local is_json = call.resource.mode == "sync:2"
     local ok, output = pcall(children.call, host.run, o.flow, o.input, o.input_json,
         { with = o.with, timeout_ms = call.timeout_s and call.timeout_s * 1000 })
-    if not ok and (not error_object.is(output) or output.halt or output.code == "KEY_TAKEN"
+    if not ok and (not error_object.is(output) or output.halt or output.code == "IDEMPOTENCY_CONFLICT"
         or output.code == "TIMEOUT") then
         error(output, 0)
     end
@@ -121,7 +121,7 @@ return function(host, call)
         with = { tags = found.tags, are_tags_hidden = true,
             idempotency = is_kept and { key = key, hash = system.hash64(input_json) } or nil } }
     local ok, result = pcall(start, host, call, o)
-    if not ok and error_object.is(result) and result.code == "KEY_TAKEN" then
+    if not ok and error_object.is(result) and result.code == "IDEMPOTENCY_CONFLICT" then
         refuse(host, "ExecutionAlreadyExists", ("Execution Already Exists: '%s'"):format(o.arn))
     elseif not ok then
         error(result, 0)

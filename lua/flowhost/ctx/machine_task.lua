@@ -92,7 +92,7 @@ SERVICES["lambda:invoke"] = function(host, call)
     return { ExecutedVersion = "$LATEST", Payload = result, StatusCode = 200 }
 end
 
-local registered = {} -- { pattern, component }, as written
+local registered = {} -- { pattern, component }, in the order of their ARNs
 
 --- Components for services: "ARN=COMPONENT, ...", where `*` in an ARN is any text.
 function M.set_resources(text)
@@ -111,9 +111,14 @@ local function find_registered(text)
     end
 end
 
+--- The resource's ARN without ".sync" and the like.
+local function base_of(resource)
+    return resource.mode ~= "" and resource.text:sub(1, -#resource.mode - 2) or resource.text
+end
+
 local function unsupported(resource)
     fail("States.Runtime", ("no integration for the resource %s: register a component for it in host.lua, aws = { "
-        .. "resources = { [\"%s\"] = \"COMPONENT\" } }"):format(resource.text, resource.text))
+        .. "resources = { [\"%s\"] = \"COMPONENT\" } }"):format(resource.text, base_of(resource)))
 end
 
 local function submit(host, call)
@@ -122,7 +127,7 @@ local function submit(host, call)
     if service then
         return service(host, call)
     end
-    local name = find_registered(resource.text)
+    local name = find_registered(resource.text) or find_registered(base_of(resource))
     if not name then
         unsupported(resource)
     end

@@ -53,7 +53,8 @@ local function start(parent, own, is_awaited, waiter, done)
         parent = { run = parent.id, step = own.path, is_awaited = is_awaited }, depth = (parent.depth or 0) + 1,
         waiter = waiter, tags = with and with.tags, are_tags_hidden = with and with.are_tags_hidden,
         idempotency = with and with.idempotency, on_key_taken = with and function()
-            done(nil, error_object.new("KEY_TAKEN", ("flow '%s' has a run with the key already"):format(own.flow.name)))
+            done(nil, error_object.new("IDEMPOTENCY_CONFLICT", ("flow '%s' has a run with the key already"):format(
+                own.flow.name)))
         end or nil,
     }
 end

@@ -55,10 +55,10 @@ local function begin_anew(run, arguments)
     run.has_more = true
 end
 
---- The run goes on with the release it is pinned to; when that is gone, with the newest one if that has the same
---- definition.
+--- The definition stays, what it calls is that of today: the run goes on with the newest release if that has the same
+--- definition, else with the one it is pinned to.
 local function release_for(row)
-    local flow = not catalog.find_code(row) and catalog.flow(row.flow)
+    local flow = catalog.flow(row.flow)
     return flow and flow.version == row.version and "active" or "pinned"
 end
 

@@ -48,6 +48,40 @@ describe("a state machine", function()
             "PassStateEntered", "PassStateExited", "ExecutionSucceeded" }, kinds)
     end)
 
+    local function types_of(w, request)
+        local kinds = {}
+        for _, event in ipairs(executions.history(w, request.answered.headers["flowhost-run"])) do
+            kinds[#kinds + 1] = event.type
+        end
+        return kinds
+    end
+
+    it("catches what a component says by ctx.fail", function()
+        local state = { Type = "Task", Resource = "arn:aws:lambda:us-east-1:1:function:bad", End = true }
+        local caught = { Catch = json.array { { ErrorEquals = json.array { "NoItem" }, Next = "B" } } }
+        for name, value in pairs(state) do
+            caught[name] = value
+        end
+        local files = { files = { ["components/bad.lua"] =
+            'return function(ctx) pcall(ctx.fail, "NoItem", "there is none") return 1 end' } }
+        assert.same({ Error = "NoItem", Cause = "there is none" }, (output_of(machine({ A = caught,
+            B = { Type = "Succeed" } }, "A"), {}, files)))
+        local _, w, request = output_of(machine({ A = state }, "A"), {}, files)
+        local run = w:run(request.answered.headers["flowhost-run"])
+        assert.same({ "EXECUTION_FAILED", "NoItem: there is none", "NoItem" },
+            { run.error.code, run.error.message, run.error.data.error })
+        assert.same({ "ExecutionStarted", "TaskStateEntered", "LambdaFunctionScheduled", "LambdaFunctionStarted",
+            "LambdaFunctionFailed", "ExecutionFailed" }, types_of(w, request))
+    end)
+
+    it("has a last event where a component ended the run", function()
+        local _, w, request = output_of(machine({ A = { Type = "Task", End = true,
+            Resource = "arn:aws:lambda:us-east-1:1:function:stop" } }, "A"), {}, { files = { ["components/stop.lua"] =
+            'return function(ctx) ctx.stop "enough" end' } })
+        assert.same({ "ExecutionStarted", "TaskStateEntered", "LambdaFunctionScheduled", "LambdaFunctionStarted",
+            "ExecutionFailed" }, types_of(w, request))
+    end)
+
     it("ends the other branches when one of a Parallel fails", function()
         local function branch(name, state)
             return { StartAt = name, States = { [name] = state } }
@@ -85,8 +119,9 @@ describe("a state machine", function()
 
     it("refuses a definition with where and what", function()
         local w = executions.new { m = machine({ A = { Type = "Pass", Next = "Z" } }, "A") }
-        assert.equal(1, #w.problems)
-        assert.matches("/States/A/Next: MISSING_TRANSITION_TARGET: Missing 'Next' target: Z", w.problems[1].message)
+        assert.equal(2, #w.problems)
+        assert.equal("/States/A/Next: MISSING_TRANSITION_TARGET: Missing 'Next' target: Z", w.problems[1].message)
+        assert.equal("MISSING_END_STATE: Workflow has no terminal state", w.problems[2].message)
     end)
 
     it("leaves nothing of an EXPRESS execution", function()
