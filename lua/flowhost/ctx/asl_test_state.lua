@@ -63,7 +63,8 @@ end
 --- Notes what an HTTP task sends and gets.
 local function watch_http(exchange, on, is_revealed)
     function on.sent(o)
-        exchange.request = { protocol = "HTTP/1.1", method = o.method, url = request_url.build { url = o.url, query = o.query },
+        exchange.request = { protocol = "HTTP/1.1", method = o.method,
+            url = request_url.build { url = o.url, query = o.query },
             headers = header_text(o.headers, is_revealed), body = o.body or body_text(o.json) }
     end
     function on.answered(answer)
