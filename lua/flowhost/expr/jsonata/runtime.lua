@@ -43,7 +43,9 @@ end
 local function add_kinds(rt, o)
     local null = o.null
     local mark = find_mark(o)
-    local plain_is_array = not mark and o.is_array or nil
+    local seen_mark = mark and getmetatable(setmetatable({}, mark)) -- what a protected metatable shows of itself
+    local host_is_array = o.is_array
+    local plain_is_array = not mark and host_is_array or nil
 
     local function is_array(value)
         if type(value) ~= "table" then
@@ -53,12 +55,20 @@ local function add_kinds(rt, o)
         if mt == nil then
             return plain_is_array ~= nil and plain_is_array(value)
         end
-        return mt ~= FUNCTION
+        return mark ~= nil and mt == seen_mark or INTERNAL[mt] or mt ~= FUNCTION and host_is_array(value)
     end
 
     local function is_object(value)
-        return type(value) == "table" and getmetatable(value) == nil
-            and (plain_is_array == nil or not plain_is_array(value))
+        if type(value) ~= "table" then
+            return false
+        end
+        local mt = getmetatable(value)
+        if mt == nil then
+            return plain_is_array == nil or not plain_is_array(value)
+        elseif mark ~= nil and mt == seen_mark or INTERNAL[mt] or mt == FUNCTION then
+            return false
+        end
+        return not host_is_array(value)
     end
 
     --- The letter of signatures for a value.
@@ -69,8 +79,7 @@ local function add_kinds(rt, o)
         elseif kind == "number" or kind == "cdata" then
             return "n"
         elseif kind == "table" then
-            local mt = getmetatable(value)
-            return mt == nil and (is_array(value) and "a" or "o") or mt == FUNCTION and "f" or "a"
+            return is_array(value) and "a" or getmetatable(value) == FUNCTION and "f" or "o"
         elseif kind == "boolean" then
             return "b"
         end

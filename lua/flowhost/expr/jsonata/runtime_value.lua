@@ -52,7 +52,7 @@ function M.add(rt)
             end
             return false
         end
-        return getmetatable(value) == nil and next(value) ~= nil
+        return getmetatable(value) ~= FUNCTION and next(value) ~= nil
     end
     rt.to_boolean = to_boolean
 
