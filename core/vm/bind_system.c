@@ -12,7 +12,8 @@
  *   log(level, message, fields)                      level "debug"|"info"|"warn"|"error"; fields { name, value, ... }
  *   log_is_on(level) -> boolean                      fault(name) -> error code name or nil; debug builds only
  *   u32(number) -> 4 bytes, big-endian               shard, shards, version
- *   u64(number) -> 8 bytes, big-endian               from_u64(bytes) -> number; whole ones of 0 to 2^53 */
+ *   u64(number) -> 8 bytes, big-endian               from_u64(bytes) -> number; whole ones of 0 to 2^53
+ *   make_folders(path) -> true | nil, reason         with all that are missing above it */
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/run_id.h"
@@ -20,7 +21,10 @@
 #include "crypto/mac.h"
 #include "vm/bind.h"
 
+#include <errno.h>
 #include <math.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #ifndef FH_VERSION
 #define FH_VERSION "0.0.0"
@@ -305,6 +309,24 @@ static int from_u64(lua_State *L)
     return 1;
 }
 
+static int make_folders(lua_State *L)
+{
+    enum { NEW_FOLDER_MODE = 0700 };
+    const char *path = luaL_checkstring(L, 1);
+    for (const char *end = path; end != NULL;) {
+        end = strchr(end + 1, '/');
+        lua_pushlstring(L, path, end ? (size_t)(end - path) : strlen(path));
+        if (mkdir(lua_tostring(L, -1), NEW_FOLDER_MODE) != 0 && errno != EEXIST) {
+            lua_pushnil(L);
+            lua_pushstring(L, strerror(errno));
+            return 2;
+        }
+        lua_pop(L, 1);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 void fh_bind_system_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {{"run_id", run_id},
@@ -327,6 +349,7 @@ void fh_bind_system_open(lua_State *L)
                                          {"u64", u64},
                                          {"from_u64", from_u64},
                                          {"mac", mac},
+                                         {"make_folders", make_folders},
                                          {"equal", equal},
                                          {NULL, NULL}};
     struct fh_vm *vm = fh_vm_of(L);

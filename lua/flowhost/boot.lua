@@ -73,23 +73,45 @@ local function over(files, texts)
     return all
 end
 
+--- Each fault of a document as a problem of its own.
+local function each_fault(problems)
+    local list = {}
+    for _, problem in ipairs(problems) do
+        list[#list + 1] = problem
+        for i = 2, #(problem.faults or {}) do
+            local fault = problem.faults[i]
+            list[#list + 1] = { file = problem.file, line = fault.line or 1,
+                message = (fault.pointer ~= "" and fault.pointer .. ": " or "") .. fault.message }
+        end
+    end
+    return list
+end
+
 --- Files and settings in; a list of { file, line, message } out. Shard 0 keeps the release in the store for all: its
 --- batch is the first, so whatever a run is pinned to is on disk before the run is.
 core.on("load", function(files, settings)
     local api = require "flowhost.api"
     local catalog = require "flowhost.engine.catalog"
     local ctx = require "flowhost.ctx"
-    local document_host = require "flowhost.ctx.document_host"
+    local hosts = { rule = require "flowhost.ctx.document_host", asl = require "flowhost.ctx.machine_host" }
     local override = require "flowhost.engine.override"
     local release_module = require "flowhost.engine.release"
     local reload = require "flowhost.engine.reload"
     local run_module = require "flowhost.engine.run"
 
     apply(settings)
-    catalog.set_up { new_ctx = ctx.new, new_document_host = document_host.new, is_jit = settings.jit == "true",
+    local function new_document_host(run)
+        return hosts[run.code.dialect].new(run)
+    end
+    catalog.set_up { new_ctx = ctx.new, new_document_host = new_document_host, is_jit = settings.jit == "true",
         taken = taken_names(), retention = default_retention(settings) }
     run_module.keeps_all = settings.record_all == "true"
-    local published = require("flowhost.engine.documents").published()
+    local machines = require "flowhost.engine.machines"
+    machines.arns = require("flowhost.dialect.asl.arn").new { account = settings.aws_account or "123456789012",
+        region = settings.aws_region or "us-east-1" }
+    require("flowhost.ctx.machine_items").buckets = settings.aws_buckets or ""
+    require("flowhost.ctx.machine_task").set_resources(settings.aws_resources or "")
+    local published = machines.add_published(require("flowhost.engine.documents").published())
     local release = release_module.make(over(files, published.texts), json.decode(settings.env), published.versions)
     local compiled = catalog.compile(release)
     if system.shard == 0 then
@@ -103,7 +125,7 @@ core.on("load", function(files, settings)
     require("flowhost.engine.access").start(settings.owner_token)
     catalog.activate(compiled)
     catalog.set_overrides(override.read_all())
-    return compiled.problems
+    return each_fault(compiled.problems)
 end)
 
 core.on("reload", function(...)
@@ -127,6 +149,7 @@ core.on("start", function()
     collect_releases()
     require("flowhost.engine.secrets").start()
     require "flowhost.engine.control"
+    require "flowhost.engine.activities"
     local retention = require "flowhost.engine.retention"
     require("flowhost.engine.signal_link").learn()
     require("flowhost.engine.wake").find_code = catalog.find_code

@@ -11,7 +11,7 @@ local engine = jsonata.new { null = json.null, array = json.array, is_array = js
 local function measure(expression, input)
     local times = {}
     for round = 1, ROUNDS do
-        local begin, calls, took = os.clock(), 0, 0
+        local begin, calls, took = os.clock(), 0
         repeat
             for _ = 1, 3 do
                 expression.evaluate(input)

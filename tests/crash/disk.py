@@ -43,12 +43,14 @@ class Disk:
     """runs: id -> row (more: what most rows do not have); journal: id -> {path: entry in force, None when voided};
     entries: id -> all entries in order; chunks: id -> chunk numbers; by_flow: id -> [(flow, status)];
     by_status: id -> [(status, flow)]; by_tag: id -> [(name, value, flow)]; idempotency: (flow, key) -> id;
-    alarms: list; audit: list of entries."""
+    alarms: list; audit: list of entries; tasks: (run, task in hex) -> row; queues: list of (name, scheduled, run, task);
+    activities: name -> activity."""
 
     def __init__(self, folder):
         self.runs, self.journal, self.chunks, self.entries = {}, {}, {}, {}
         self.by_flow, self.by_status, self.by_tag, self.idempotency = {}, {}, {}, {}
         self.alarms, self.audit = [], []
+        self.tasks, self.queues, self.activities = {}, [], {}
         command = [STORE_TOOL, "dump", folder]
         for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
             table, key, stored = line.split(" ")
@@ -93,6 +95,17 @@ class Disk:
 
     def take_audit(self, _, value):
         self.audit.append(json.loads(value))
+
+    def take_tasks(self, key, value):
+        self.tasks[id_text(key[:16]), key[16:].hex()] = json.loads(value)
+
+    def take_queues(self, key, value):
+        name, rest = key.split(b"\0", 1)
+        json.loads(value)
+        self.queues.append((name.decode(), int.from_bytes(rest[:8], "big"), id_text(rest[8:24]), rest[24:].hex()))
+
+    def take_activities(self, key, value):
+        self.activities[key.decode()] = json.loads(value)
 
     def is_recorded(self, run, path):
         entry = self.journal.get(run, {}).get(path)

@@ -86,7 +86,11 @@ def check_cancel_note(disk, alarm):
     hold(alarm.tag == b"c", "a cancel of another form", alarm)
 
 
-ALARM_CHECKS = {"wake": check_wake, "child": check_child_note, "expire": check_expire, "cancel": check_cancel_note}
+def check_task_alarm(disk, alarm):
+    hold(alarm.tag[:1] == b"t" and len(alarm.tag) == 17 and alarm.run in disk.runs, "an alarm of no task", alarm)
+
+
+ALARM_CHECKS = {"wake": check_wake, "task": check_task_alarm, "child": check_child_note, "expire": check_expire, "cancel": check_cancel_note}
 
 
 # --- journals -----------------------------------------------------------------------------------------------------

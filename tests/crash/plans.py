@@ -27,6 +27,16 @@ ENGINE = {
     "engine.link_key": 1, "engine.link_key.stored": 1,
 }
 
+# test_task_points.py: under the load of task_world.py; as ENGINE
+TASKS = {
+    "engine.task.queue": 8, "engine.task.take": 8, "engine.task.taken": 8, "engine.task.end": 6, "engine.task.ended": 6,
+    "engine.task.beat": 3, "engine.task.beaten": 3, "engine.activity.create": 2, "engine.activity.created": 2,
+    "engine.activity.delete": 2, "engine.activity.deleted": 2,
+}
+
+# the same, where passing them is a matter of luck: a worker goes away while a task is on its way to it
+TASKS_RARE = {"engine.task.return": 2, "engine.task.returned": 2}
+
 # also in test_engine_points.py: what every batch passes, at passages far enough that all kinds of them are met
 OFTEN = ("store.commit", "store.committed", "engine.submit", "engine.committed", "engine.effect.start",
          "engine.effect.done")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Killed while an operator changes something: a document, a secret, a token, the snapshot of a suspended rule. After the
-next start the change is there whole or not at all, and can be made again.
+"""Killed while an operator changes something: a document, a secret, a token, the snapshot of a suspended rule, a state
+machine. After the next start the change is there whole or not at all, and can be made again.
 
 Needs a build with FLOWHOST_FAULTS.
 """
@@ -15,8 +15,14 @@ from harness import Host
 
 RULE = {"suspend": True, "components": [[{"name": "s", "type": "script", "url": "s", "outputName": "s"}]],
         "response": {"body": "{s}"}}
+MACHINE = json.dumps({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}})
+ROLE, ARN = "arn:aws:iam::123456789012:role/r", "arn:aws:states:us-east-1:123456789012:stateMachine:"
 STORE = ("store.submit", "store.apply", "store.commit", "store.committed", "store.notify")
 DURABLE = ("store.committed", "store.notify")
+
+
+def aws(operation):
+    return {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"AWSStepFunctions.{operation}"}
 
 
 class Changes(unittest.TestCase):
@@ -30,12 +36,12 @@ class Changes(unittest.TestCase):
         env = {"FLOWHOST_FAULT": fault} if fault else {}
         return Host(os.path.join(self.folder, "flows"), data_dir=self.data, env=env, args=["--shards", "2"])
 
-    def kill_during(self, fault, method, path, body):
+    def kill_during(self, fault, method, path, body, headers=None):
         """Makes the change on a host that dies at the fault."""
         host = self.serve(f"{fault}:kill:@{self.flag}")
         with open(self.flag, "wb"):
             try:
-                host.request(method, path, body)
+                host.request(method, path, body, headers)
                 self.fail(f"the host lives behind {fault}")
             except (OSError, http.client.HTTPException):
                 self.assertEqual(host.wait(), -9)
@@ -68,6 +74,31 @@ class Changes(unittest.TestCase):
             self.assertEqual(served, body["name"] in [row["name"] for row in versions(host)])
             return served
         self.each("documents", "POST", "/v1/documents/rule", body, is_named, use_another_name)
+
+    def test_machines(self):
+        def call(host, operation, **params):
+            status, _, body = host.request("POST", "/", params, aws(operation))
+            return status, json.loads(body)
+
+        def kill(fault, operation, **params):
+            self.kill_during(fault, "POST", "/", params, aws(operation))
+        for fault in ("machines.change", *STORE, "machines.changed"):
+            with self.subTest(fault):
+                is_durable = fault in DURABLE or fault == "machines.changed"
+                name = "m-" + fault.replace(".", "-")
+                kill(fault, "CreateStateMachine", name=name, definition=MACHINE, roleArn=ROLE, publish=True)
+                with self.serve() as host:
+                    self.assertEqual(call(host, "DescribeStateMachine", stateMachineArn=ARN + name)[0],
+                                     200 if is_durable else 400)
+                    for _ in range(2):  # whether it was there or not
+                        self.assertEqual(call(host, "CreateStateMachine", name=name, definition=MACHINE, roleArn=ROLE,
+                                              publish=True)[0], 200)
+                    self.assertEqual(call(host, "StartExecution", stateMachineArn=f"{ARN}{name}:1")[0], 200)
+                kill(fault, "DeleteStateMachine", stateMachineArn=ARN + name)
+                with self.serve() as host:
+                    served = {flow["name"] for flow in host.request("GET", "/v1/flows")[2]["items"]}
+                    self.assertEqual(name not in served, is_durable)
+                    self.assertEqual(call(host, "DeleteStateMachine", stateMachineArn=ARN + name)[0], 200)
 
     def test_secrets(self):
         def names(host):

@@ -10,14 +10,14 @@ import re
 import unittest
 
 import invariants
-from plans import ENGINE, LOAD, ONCE
+from plans import ENGINE, LOAD, ONCE, TASKS, TASKS_RARE
 from world import ROOT, ROUNDS, SEED, World
 
 # Passed by what these loads do not do; killed at, or made to fail, in the suite named.
 ELSEWHERE = {"file.written": "test_backup", "file.synced": "test_backup", "file.renamed": "test_backup",
              "api.import": "test_import", "engine.reloaded": "test_reload", "engine.override": "test_reload",
              "engine.collect": "test_reload", "host.watch": "integration/test_reload",
-             **{f"{name}.{when}": "test_changes" for name in ("documents", "secrets", "access")
+             **{f"{name}.{when}": "test_changes" for name in ("documents", "machines", "secrets", "access")
                 for when in ("change", "changed")},
              "engine.edit": "test_changes", "engine.edited": "test_changes"}
 # Further passages, one drawn from each range. One round is one start, so what is passed once a start has none.
@@ -49,7 +49,7 @@ def passages(point, rng):
 
 class Points(unittest.TestCase):
     def test_every_point_is_covered(self):
-        self.assertEqual(find_points(), {*LOAD, *ENGINE, *ELSEWHERE},
+        self.assertEqual(find_points(), {*LOAD, *ENGINE, *TASKS, *TASKS_RARE, *ELSEWHERE},
                          "plans.py or ELSEWHERE must name each fault point of the sources")
 
     def kill_at(self, point):

@@ -5,7 +5,10 @@
     lua       first line "-- flows/x.lua": written to the document's folder; else compiled, in ctx.md run as a flow
     console   "$ command" and what it prints, run in order; "$ flowhost flows/" (or ./dev run) starts the host anew
     json, c   parsed; compiled with -fsyntax-only against include/
+    js        a program for node; without node or build/node its commands are left out
     text      not run
+
+A json or js block below a line such as "`flows/x.asl.json`:" is written to that file in the document's folder.
 
 In the output, run ids, times, hashes and durations of the document stand for any other, "..." for any text, and a
 line of only "..." for any lines. A run id of the document that an output showed may be used in later commands.
@@ -31,7 +34,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "support"))
 from harness import ROOT, HarnessError, wait_until  # noqa: E402  pylint: disable=wrong-import-position
 
 SECONDS, READ_SECONDS = 30, 10
-KINDS = ("lua", "console", "json", "c", "text")
+KINDS = ("lua", "console", "json", "c", "js", "text")
+NODE = os.path.join(ROOT, "build", "node", "node_modules")
 WITH_EXAMPLES = {"README.md", "docs/reference/ctx.md", "docs/reference/http.md"}  # begin with a copy of flows/
 SERVED = {"docs/reference/ctx.md"}  # ... and a host that serves it; their lua blocks run as flows
 
@@ -65,8 +69,10 @@ def documents():
 
 
 class Block:
-    def __init__(self, kind, line):
+    def __init__(self, kind, line, before):
         self.kind, self.line, self.lines = kind, line, []
+        named = re.search(r"`([\w./-]+\.(?:json|mjs))`[^`]*:$", before)
+        self.file = named and named[1]
 
     @property
     def text(self):
@@ -74,16 +80,19 @@ class Block:
 
 
 def find_blocks(text):
-    blocks, current = [], None
+    blocks, current, before = [], None, ""
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("```"):
             if current:
                 blocks.append(current)
                 current = None
             else:
-                current = Block(line[3:].strip(), number)
+                current = Block(line[3:].strip(), number, before)
+                before = ""
         elif current:
             current.lines.append(line)
+        else:
+            before = line.strip() or before
     assert current is None, "the last block is not closed"
     return blocks
 
@@ -136,7 +145,7 @@ def clean(text):
 # --- running ------------------------------------------------------------------------------------------------------
 
 # What only looks may be looked at again until it shows what is expected: the reader's machine is not in a hurry.
-READS = re.compile(r"(sleep [\d.]+; )?curl (?!.* (-X|-d|-i)\b)|flowhost (runs|run-show|why|replay|diff|flow-list)\b")
+READS = re.compile(r"(sleep [\d.]+; )?curl (?!.* (-X|-d|-i)\b)|sh sfn (Describe|GetExecution)|flowhost (runs|run-show|why|replay|diff|flow-list)\b")
 SERVES = re.compile(r"(\./dev run|flowhost flows/?)( --(park-after|max-running|public-url|shards) \S+)*$")
 
 
@@ -166,11 +175,12 @@ class Session:
             os.makedirs(os.path.join(folder, place), exist_ok=True)
         for place in ("bin", "build"):
             os.symlink(binary(), os.path.join(folder, place, "flowhost"))
+        os.symlink(NODE, os.path.join(folder, "node_modules"))
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("FLOWHOST_")},
             "PATH": os.path.join(folder, "bin") + ":" + os.environ.get("PATH", "/usr/bin:/bin"),
             "FLOWHOST_LISTEN": f"127.0.0.1:{self.port}", "FLOWHOST_HOST": f"http://127.0.0.1:{self.port}",
-            "FLOWHOST_SHARDS": "2", "LC_ALL": "C", "COLUMNS": "80",
+            "FLOWHOST_SHARDS": "2", "LC_ALL": "C", "COLUMNS": "80", "NODE_NO_WARNINGS": "1",
         }
 
     def to_test(self, text):
@@ -189,7 +199,7 @@ class Session:
             file.write(text.replace("8080", str(self.port)))
 
     def copy_examples(self):
-        for path in glob.glob(os.path.join(ROOT, "flows", "**", "*.lua"), recursive=True):
+        for path in glob.glob(os.path.join(ROOT, "flows", "**", "*.*"), recursive=True):
             self.write(os.path.join("flows", os.path.relpath(path, os.path.join(ROOT, "flows"))), read(path))
 
     def check_output(self, expected, actual):
@@ -222,6 +232,8 @@ class Session:
     def run(self, command, expected):
         if SERVES.match(command):
             return self.serve(command, expected)
+        if command.startswith("node ") and not has_node():
+            return None
         expected = clean("\n".join(expected))
         actual = self.run_once(command)
         deadline = time.monotonic() + (READ_SECONDS if READS.match(command) else 0)
@@ -256,6 +268,10 @@ class Session:
             self.host.wait(SECONDS)
 
 
+def has_node():
+    return shutil.which("node") is not None and os.path.isdir(NODE)
+
+
 def compile_lua(text):
     program = 'local ok, why = loadstring(io.read("*a"), "=block"); if not ok then io.stderr:write(why); os.exit(1) end'
     done = subprocess.run(["luajit", "-e", program], input=text, text=True, capture_output=True, check=False)
@@ -287,8 +303,11 @@ class Document:
             self.session.run_as_flow(f"example_{block.line}", block.text)
         elif block.kind == "lua":
             compile_lua(block.text)
-        elif block.kind == "json":
-            json.loads(block.text)
+        elif block.kind in ("json", "js"):
+            if block.kind == "json":
+                json.loads(block.text)
+            if block.file:
+                self.session.write(block.file, block.text)
         elif block.kind == "c":
             compile_c(block.text)
         elif block.kind == "console":

@@ -6,7 +6,8 @@
 static const char CHUNK[] =
     "local json = ...\n"
     "local jsonata = require 'flowhost.expr.jsonata'\n"
-    "local engine = jsonata.new { null = json.null, array = json.array, is_array = json.is_array }\n"
+    "local engine = jsonata.new { null = json.null, array = json.array, is_array = json.is_array "
+    "}\n"
     "local TEXT = '{\"a\":{\"b\":[1,\"x\",null,[]],\"c\":[{\"d\":2},{\"d\":[3,4]}]},"
     "\"n\":9007199254740993,\"s\":\"t\\\\u00e4\"}'\n"
     "local root = json.decode(TEXT)\n"

@@ -207,6 +207,11 @@ class Commands(FolderCase):
         code, out, _ = self.run_flow("sub/deep.lua", "--dir", self.folder)
         self.assertEqual((code, out.split("\n")[0]), (0, '"sub/deep"'))
 
+    def test_run_of_a_state_machine(self):
+        self.write({"greet.asl.json": '{"StartAt":"A","States":{"A":{"Type":"Pass","Result":"hi","End":true}}}'})
+        code, out, err = self.run_flow("greet.asl.json")
+        self.assertEqual((code, err, out.split("\n")[0]), (0, "", '"hi"'))
+
     def test_run_of_a_flow_that_fails(self):
         code, out, _ = self.run_flow("fails.lua")
         self.assertEqual(code, 1)
@@ -269,6 +274,35 @@ class Commands(FolderCase):
         code, out, err = run_program("check", self.folder)
         self.assertEqual((code, err), (1, ""))
         self.assertRegex(out, f"^{re.escape(self.folder)}/host.lua:2: ")
+
+    def test_check_names_all_faults_of_a_machine(self):
+        self.write({"wrong.asl.json": '{"StartAt": "A",\n"Foo": 1, "States": {\n"A": { "Type": "Pass", "Nxt": "B" }\n}}',
+                    "kind.asl.json": '{\n"Type": "EXPRES", "StartAt": "A", "States": {}}'})
+        code, out, err = run_program("check", self.folder)
+        self.assertEqual((code, err), (1, ""))
+        self.assertEqual(out.replace(self.folder + "/", "").splitlines(), [
+            "kind.asl.json:2: /Type: must be STANDARD or EXPRESS",
+            "wrong.asl.json:1: /: SCHEMA_VALIDATION_FAILED: Field 'Foo' is not supported",
+            "wrong.asl.json:3: /States/A: SCHEMA_VALIDATION_FAILED: Field 'Nxt' is not supported",
+            "wrong.asl.json:3: /States/A: SCHEMA_VALIDATION_FAILED: There should be one of the following fields: [Next, End]",
+        ])
+
+    def test_check_shows_machines_in_the_spelling_of_the_language(self):
+        path = os.path.join(self.folder, "sub", "sfc.asl.json")
+        self.write({"sub/sfc.asl.json": '{"start": "a", "states": {"a": {"type": "fail", "error": "E"}}}',
+                    "good.asl.json": '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'})
+        self.assertEqual(run_program("check", self.folder + "/", "--canonical"), (0, "".join(line + "\n" for line in [
+            f"{path}: /start: StartAt", f"{path}: /states: States", f"{path}: /States/a/error: Error",
+            f"{path}: /States/a/type: Type", f"{path}: /States/a/Type: Fail",
+            f"{self.folder}: 1 of 2 state machines in another spelling"]), ""))
+        code, out, err = run_program("check", path, "--canonical")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(out, '{\n    "StartAt": "a",\n    "States": {\n        "a": { "Type": "Fail", "Error": "E" }\n'
+                              '    }\n}\n')
+        self.write({"sub/sfc.asl.json": "{"})
+        code, out, err = run_program("check", path, "--canonical")
+        self.assertEqual((code, out), (1, ""))
+        self.assertRegex(err, f"^flowhost: {re.escape(path)}: the definition is not JSON: ")
 
     def test_run_leaves_nothing_behind(self):
         before = set(os.listdir("/tmp"))

@@ -133,7 +133,8 @@ local function send_unauthorized(request)
 end
 
 --- Answers at once, or later when the address has sent many secrets that are none.
-local function refuse_secret(request)
+---@param send fun()
+local function refuse_secret(request, send)
     local address, now = M.address(request), timer.now_ms()
     failures:fail(address, now)
     local wait = failures:wait_ms(address, now)
@@ -142,7 +143,7 @@ local function refuse_secret(request)
             tostring(failures.total) })
     end
     if wait == 0 then
-        return send_unauthorized(request)
+        return send()
     elseif held >= HELD_MAX then
         return problem.send(request, 429, "TOO_MANY_ATTEMPTS", "too many tokens that are none",
             { headers = { "Retry-After", "3" } })
@@ -150,7 +151,7 @@ local function refuse_secret(request)
     held = held + 1
     timer.start(wait, token.new(function()
         held = held - 1
-        send_unauthorized(request)
+        send()
     end))
 end
 
@@ -231,7 +232,9 @@ function M.gate(request, route, captures, method, path, proceed)
     elseif route.role == "open" then
         return proceed()
     elseif not caller and is_wrong then
-        return refuse_secret(request)
+        return refuse_secret(request, function()
+            send_unauthorized(request)
+        end)
     elseif not caller then
         return send_unauthorized(request)
     end
@@ -241,6 +244,45 @@ function M.gate(request, route, captures, method, path, proceed)
     elseif access.RANK[caller.role] < (access.RANK[route.role] or 0) then
         return M.forbid(request, method, path, ("this needs the role %s, %s has %s"):format(route.role, caller.name,
             caller.role), route.role)
+    end
+    return proceed()
+end
+
+--- Whether a request without proof comes from this machine while there is no user and no token.
+function M.is_open_to(request)
+    return request:is_internal() or (access.is_open() and request:is_loopback())
+end
+
+--- The gate of an API that proves callers and answers in its own way; apps' tokens are for /v1.
+---@param o { role: string, identify: (fun(): table?, table?)?, refuse: fun(problem: table?),
+--- forbid: fun(detail: string), method: string, path: string }  identify: the caller, or nil and what refuse is told
+function M.gate_with(request, o, proceed)
+    local caller, why, is_wrong
+    if o.identify then
+        caller, why = o.identify()
+        is_wrong = why ~= nil
+    else
+        local headers = request:headers()
+        caller, is_wrong = identify(request, headers)
+        if (not caller or caller.kind == "session") and refuse_foreign(request, headers) then
+            return
+        elseif not caller and M.is_open_to(request) then
+            caller = LOCAL
+        end
+    end
+    if not caller and is_wrong then
+        return refuse_secret(request, function()
+            o.refuse(why)
+        end)
+    elseif not caller then
+        return o.refuse()
+    end
+    callers[request] = caller
+    if caller.app or access.RANK[caller.role] < access.RANK[o.role] then
+        return note_refusal(caller, o.method, o.path, o.role, function()
+            local role = caller.role or "that of an app"
+            o.forbid(("this needs the role %s, %s has %s"):format(o.role, caller.name, role))
+        end)
     end
     return proceed()
 end

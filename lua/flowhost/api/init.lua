@@ -3,7 +3,9 @@
 
 local access = require "flowhost.api.access"
 local accounts = require "flowhost.api.accounts"
+local activities = require "flowhost.engine.activities"
 local apps = require "flowhost.api.apps"
+local aws = require "flowhost.api.aws"
 local bundle = require "flowhost.api.bundle"
 local core = require "flowhost.core"
 local diff = require "flowhost.api.diff"
@@ -12,6 +14,7 @@ local events = require "flowhost.api.events"
 local flows = require "flowhost.api.flows"
 local links = require "flowhost.api.links"
 local openapi = require "flowhost.api.openapi"
+local machines = require "flowhost.api.machines"
 local problem = require "flowhost.api.problem"
 local psgo = require "flowhost.api.psgo"
 local rehearse = require "flowhost.api.rehearse"
@@ -59,6 +62,11 @@ router.add("GET", "/v1/openapi.json", openapi.get)
 router.add("GET", "/v1/flows", flows.list)
 router.add("POST", "/v1/flows/{name+}/runs", start.handle_api, STARTS)
 router.add("GET", "/v1/flows/{name+}/versions", flows.versions)
+router.add("GET", "/v1/machines", machines.list)
+router.add("GET", "/v1/machines/{name}", machines.get)
+router.add("PUT", "/v1/machines/{name}", machines.put)
+router.add("DELETE", "/v1/machines/{name}", machines.delete)
+router.add("GET", "/v1/flows/{name+}/stats", require "flowhost.api.flow_stats")
 router.add("POST", "/v1/flows/{name+}/disable", flows.disable)
 router.add("POST", "/v1/flows/{name+}/enable", flows.enable)
 router.add("POST", "/v1/flows/{name+}/activate", flows.activate)
@@ -75,6 +83,7 @@ router.add("GET", "/v1/runs/{id}/snapshot", run_actions.snapshot)
 router.add("PUT", "/v1/runs/{id}/snapshot", run_actions.edit)
 router.add("POST", "/v1/runs/{id}/recover", run_actions.recover)
 router.add("POST", "/v1/runs/{id}/cancel", run_actions.cancel)
+router.add("POST", "/v1/runs/{id}/redrive", run_actions.redrive)
 router.add("POST", "/v1/runs/{id}/fork", run_actions.fork)
 router.add("POST", "/v1/runs/recover", run_actions.recover_all)
 router.add("POST", "/v1/runs/cancel", run_actions.cancel_all)
@@ -113,6 +122,7 @@ router.add("DELETE", "/v1/documents/{kind}/{id}", documents.remove)
 router.add("POST", "/v1/documents/{kind}/{id}/activate", documents.activate)
 router.add("GET", "/v1/runs/{id}/log", documents.log)
 psgo.add_routes(router)
+aws.add_routes(router)
 
 --- Serves the routes of this release from now on.
 function M.set_release(release)
@@ -124,6 +134,7 @@ end
 function M.drain()
     start.is_draining = true
     events.close_all()
+    activities.drain()
 end
 
 core.on("http", function(request, method, path, body)

@@ -135,6 +135,16 @@ function M.cancel(request, captures, _, _, body)
     end
 end
 
+--- POST /v1/runs/{id}/redrive
+function M.redrive(request, captures, _, _, body)
+    local bytes = check_id(request, captures.id)
+    local options = bytes and body_module.read(request, body, CANCEL_FIELDS)
+    local reason = options and reason_of(request, options)
+    if reason then
+        relay(request, bytes, "redrive", { reason = reason })
+    end
+end
+
 function M.fork(request, captures, _, _, body)
     local bytes = check_id(request, captures.id)
     local edits = bytes and body_module.read(request, body, FORK_FIELDS)

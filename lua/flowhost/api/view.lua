@@ -82,7 +82,7 @@ function M.run(row, is_listed)
 end
 
 local STATUS = { k = "succeeded", e = "failed", o = "running", s = "running", t = "waiting" }
-local WAITS = { sleep = true, sleep_until = true, wait = true, call = true, suspend = true }
+local WAITS = { sleep = true, sleep_until = true, wait = true, task = true, call = true, suspend = true }
 
 local function child_of(entry)
     local opened = entry.state == "o" and type(entry.value) == "table" and entry.value.child

@@ -5,6 +5,7 @@
 local argparse = require "argparse"
 local commands = require "flowhost.cli.commands"
 local core = require "flowhost.core"
+local naming = require "flowhost.flow.naming"
 local settings = require "flowhost.cli.settings"
 
 local M = {}
@@ -58,6 +59,7 @@ function M.new_parser()
 
     local check = parser:command("check", "Load everything and report each problem as file:line.")
     check:argument("dir", "Folder with the flows.")
+    commands.check_canonical.declare(check)
     commands.check_live.declare(check)
 
     local run = parser:command("run", "Run one flow without a server; print the result and its steps.")
@@ -87,7 +89,7 @@ local function with_command(words)
     return words
 end
 
---- flows/a/b.lua in flows -> "a/b"; without a folder given, the file's own.
+--- flows/a/b.lua (or .rule.json, .asl.json) in flows -> "a/b"; without a folder given, the file's own.
 local function split_file(result)
     local file = result.file:gsub("^%./", "")
     local dir = result.dir and result.dir:gsub("^%./", ""):gsub("/+$", "")
@@ -99,7 +101,7 @@ local function split_file(result)
         return nil, ("the file %s does not lie in %s"):format(file, dir)
     end
     result.dir = dir
-    result.flow = name:gsub("%.lua$", "")
+    result.flow = naming.flow_of(name) or name
     return result
 end
 
@@ -144,6 +146,8 @@ function M.parse(words)
     local result, stop = parse(M.new_parser(), with_command(words))
     if not result then
         return nil, stop
+    elseif result.canonical then
+        return command_options(commands.check_canonical, result)
     elseif result.against_live then
         return command_options(commands.check_live, result)
     elseif commands.by_name[result.command] then

@@ -45,6 +45,21 @@ local function check_env(env)
     return env
 end
 
+--- aws = { account, region } as the settings aws_account and aws_region; nil, sentence.
+local function flatten_aws(result)
+    local flat = copy(result)
+    flat.aws = nil
+    if result.aws == nil then
+        return flat
+    elseif type(result.aws) ~= "table" then
+        return nil, "aws must be a table with account and region"
+    end
+    for name, value in pairs(result.aws) do
+        flat["aws_" .. tostring(name)] = value
+    end
+    return flat
+end
+
 --- settings (name -> text) and env of host.lua's text; nil, { line, message } when it cannot be used.
 function M.read(text, environment)
     local chunk, reason = source.compile(text, "@host.lua")
@@ -61,8 +76,12 @@ function M.read(text, environment)
     elseif type(result) ~= "table" then
         return nil, { line = 1, message = "it must return a table of settings" }
     end
+    local flat, reason_of_aws = flatten_aws(result)
+    if not flat then
+        return nil, { line = 1, message = reason_of_aws }
+    end
     local values = {}
-    for name, value in pairs(result) do
+    for name, value in pairs(flat) do
         if name ~= "env" then
             local checked, why = settings.check(tostring(name), value)
             if not checked then

@@ -35,6 +35,10 @@ M.LIST = {
     { "public_url", "", "url", "how others reach this host, for links (where it listens)" },
     { "watch", "true", "flag", "serve a changed file of the folder at once; SIGHUP does without" },
     { "jit", "false", "flag", "compile flows to machine code: faster, but an endless loop is not ended" },
+    { "aws_account", "123456789012", "account", "account of state machines: 12 digits, part of their ARNs" },
+    { "aws_region", "us-east-1", "region", "region of state machines, part of their ARNs" },
+    { "aws_buckets", "", "path", "folder of buckets: where Maps read items and write results" },
+    { "aws_resources", "", "resources", "components for service integrations: ARN=COMPONENT, ..." },
     { "record_all", "false", "flag", "keep the journal of flows with durable = \"never\" as well" },
 }
 
@@ -49,6 +53,12 @@ for _, row in ipairs(M.LIST) do
 end
 
 local CHECKS = {
+    account = function(text)
+        return text:match "^%d%d%d%d%d%d%d%d%d%d%d%d$", "must be 12 digits"
+    end,
+    region = function(text)
+        return text:match "^%l[%l%d-]*$", "must be the name of a region such as eu-central-1"
+    end,
     age = function(text)
         local seconds = text == "0" and 0 or retention.parse_age(text)
         return seconds and tostring(seconds), "must be a number of seconds or such as 30d, 12h"
@@ -59,6 +69,14 @@ local CHECKS = {
     end,
     networks = function(text)
         return text:find "^[%x.:/%s,]*$" and text or nil, "must be a list of networks such as 10.0.0.0/8, fd00::/8"
+    end,
+    resources = function(text)
+        for part in text:gmatch "[^,%s]+" do
+            if not part:find "^arn:[^=]+=[%w/_.-]+$" then
+                return nil, "must be a list of ARN=COMPONENT"
+            end
+        end
+        return text
     end,
     path = function(text)
         return text, ""
@@ -91,14 +109,26 @@ local function join(list)
     return table.concat(texts, ", ")
 end
 
+--- A table of components by ARN as one text.
+local function join_resources(map)
+    local texts = {}
+    for arn, component in pairs(map) do
+        texts[#texts + 1] = tostring(arn) .. "=" .. tostring(component)
+    end
+    table.sort(texts)
+    return table.concat(texts, ", ")
+end
+
+local JOINS = { networks = join, resources = join_resources }
+
 --- The value in its canonical spelling; nil, sentence when it cannot be.
 function M.check(name, value)
     local setting = by_name[name]
     if not setting then
         return nil, ("there is no setting '%s'"):format(name)
     end
-    local is_list = type(value) == "table" and setting.kind == "networks"
-    local text = is_list and join(value) or tostring(value)
+    local is_list = type(value) == "table" and JOINS[setting.kind] ~= nil
+    local text = is_list and JOINS[setting.kind](value) or tostring(value)
     if setting.kind == "choice" then
         if setting.choices[text] then
             return text

@@ -22,8 +22,8 @@ local BODILESS = { [204] = true, [304] = true }
 local OWN_HEADERS = { ["flowhost-run"] = true, date = true, ["content-length"] = true, ["transfer-encoding"] = true,
     connection = true }
 
---- In a component of a rule: no pcall in the script keeps it, the component ends, its layer settles, then the rule
---- does it (dialect/rule_run.lua).
+--- In a component of a document: no pcall in the script keeps it, the component ends. Of a rule the layer settles, then
+--- the rule does it (dialect/rule_run.lua).
 local function halt_component(halt, code, message)
     error(error_object.new(code, message, { halt = halt }), 0)
 end
@@ -51,8 +51,11 @@ local function fail(code, message)
         error_object.raise("INVALID", "ctx.fail: the message must be text")
     end
     local err = error_object.new(code, message == nil and code or tostring(message))
-    if step.current_fiber("fail").run.is_undoing then
+    local own = step.current_fiber("fail").run
+    if own.is_undoing then
         error(err, 0)
+    elseif own.code.dialect == "asl" then -- the task fails, which its state may catch (ctx/machine_host.lua)
+        return halt_component("fail", err.code, err.message)
     end
     step.halt(function(run)
         ending.fail(run, err)

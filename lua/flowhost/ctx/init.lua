@@ -8,7 +8,7 @@ local verbs = {}
 
 for _, name in ipairs {
     "request", "step", "component", "group", "time", "value", "control", "data", "log", "codec", "info",
-    "signal", "child", "tag",
+    "signal", "child", "tag", "task",
     "secret",
     "xml",
     "aes",

@@ -72,7 +72,7 @@ remote.on("alarm", function(arguments, reply)
 end)
 
 --- Call once the alarm is durable.
-local function announce(run_bytes, due)
+function M.announce(run_bytes, due)
     fault "engine.alarm.set"
     local partition, owner = system.partition(run_bytes), remote.owner(run_bytes)
     if owner == system.shard then
@@ -142,9 +142,28 @@ function M.set(run, of_bytes, due, tag, verb, arguments)
     local key = M.key(of_bytes, due, tag)
     rows.also(run, "put", ALARMS, key, json.encode_stored { verb, arguments })
     rows.after(run, function()
-        announce(of_bytes, due)
+        M.announce(of_bytes, due)
     end)
     return key
+end
+
+--- Puts an alarm into a batch that is no run's; M.announce once it is durable.
+function M.put(batch, of_bytes, due, tag, verb, arguments)
+    batch:put(ALARMS, M.key(of_bytes, due, tag), json.encode_stored { verb, arguments })
+end
+
+--- Deletes an alarm with such a batch; M.forget once that is durable.
+function M.del(batch, key)
+    batch:del(ALARMS, key)
+end
+
+function M.forget(key)
+    firing[key] = nil
+end
+
+--- Whether an alarm is in the store.
+function M.has(key)
+    return store.get(ALARMS, key) ~= nil
 end
 
 --- Deletes an alarm with the next batch of `run`.

@@ -62,10 +62,15 @@ local function read(release, path)
     return text
 end
 
+local function digest(algorithm, text)
+    return core.system.hex(assert(core.crypto.hash(algorithm, text)))
+end
+
 --- For the loader: nothing is compiled yet.
 local function begin(release)
     return loader.new {
         hash = release.hash, env = release.env, libs = libs_of(release.hashes), json = core.json,
+        digest = digest,
         new_env = environment.new_env, new_ctx = options.new_ctx, new_document_host = options.new_document_host,
         limited = environment.limited, call_chunk = environment.call_chunk, is_jit = options.is_jit,
         taken = options.taken, retention = options.retention,
@@ -149,6 +154,11 @@ end
 --- Compiles files that are not served, to see what runs would do on them.
 function M.candidate(files)
     return M.compile(release_module.make(files, M.active.env))
+end
+
+--- A flow for one run: of a document that is in no release, on the newest one.
+function M.one_off(name, dialect, document)
+    return loader.one_off(M.active, name, dialect, document)
 end
 
 --- A stored release of which only what flows share is compiled; nil, reason.

@@ -39,18 +39,30 @@ local function tell(child, done)
     }))
 end
 
-local function start(parent, own, is_awaited, waiter)
+--- What of a child that is started otherwise than by its name alone: its tags, and the key that only one run may have.
+---@class flowhost.ChildStart
+---@field tags table<string, string>
+---@field are_tags_hidden boolean?
+---@field idempotency { key: string, hash: string }
+
+local function start(parent, own, is_awaited, waiter, done)
     fault "engine.child.start"
+    local with = own.with
     return run_module.start {
         flow = own.flow, input = own.input, trace_id = live.trace_id(parent), id = own.id, bytes = own.bytes,
         parent = { run = parent.id, step = own.path, is_awaited = is_awaited }, depth = (parent.depth or 0) + 1,
-        waiter = waiter,
+        waiter = waiter, tags = with and with.tags, are_tags_hidden = with and with.are_tags_hidden,
+        idempotency = with and with.idempotency, on_key_taken = with and function()
+            done(nil, error_object.new("IDEMPOTENCY_CONFLICT", ("flow '%s' has a run with the key already"):format(
+                own.flow.name)))
+        end or nil,
     }
 end
 
 local function own_of(current, flow, input)
     local id = current.opened.child
-    return { id = id, bytes = system.id_bytes(id), flow = flow, input = input, path = current.path }
+    return { id = id, bytes = system.id_bytes(id), flow = flow, input = input, path = current.path,
+        with = current.wait.with }
 end
 
 --- The child: in memory, else its row; nil when it was never started. nil, error when that cannot be told.
@@ -121,11 +133,13 @@ local function act_call(flow, input)
         parent.calls[own.id] = current
         local stop = timeout_of(current)
         local is_told, child = look(current)
-        if not is_told and not child then
+        if not is_told and not child and not flow.code then
+            return done(nil, error_object.new("NOT_FOUND", ("no flow '%s'"):format(flow.name)))
+        elseif not is_told and not child then
             if flow.durable == "always" then
                 run_module.write_held(parent) -- or after a crash the child would be nobody's
             end
-            child = start(parent, own, true, wait_in_memory(current))
+            child = start(parent, own, true, wait_in_memory(current), done)
         elseif not is_told and child.waiters then
             child.waiters[#child.waiters + 1] = wait_in_memory(current)
         end
@@ -152,11 +166,11 @@ local function check_depth(parent)
 end
 
 --- ctx.call: returns the child's output, raises its error.
----@param o { timeout_ms: number?, policy: table? }
+---@param o { timeout_ms: number?, policy: table?, with: flowhost.ChildStart? }
 function M.call(parent, flow, input, input_json, o)
     check_depth(parent)
     return effect.wait("call", flow.name, {
-        hash = system.hash64(input_json), input = input_json, is_outside = true, policy = o.policy,
+        hash = system.hash64(input_json), input = input_json, is_outside = true, policy = o.policy, with = o.with,
         open = function(_, _)
             return { child = live.reserve(), due = o.timeout_ms and core.timer.now_ms() + o.timeout_ms }
         end,
@@ -172,10 +186,11 @@ function M.call(parent, flow, input, input_json, o)
 end
 
 --- ctx.start: returns the child's id once it is stored.
-function M.start(parent, flow, input, input_json)
+---@param with flowhost.ChildStart?
+function M.start(parent, flow, input, input_json, with)
     check_depth(parent)
     return effect.wait("start", flow.name, {
-        hash = system.hash64(input_json), input = input_json, is_outside = true,
+        hash = system.hash64(input_json), input = input_json, is_outside = true, with = with,
         open = function()
             return { child = live.reserve() }
         end,
@@ -188,12 +203,14 @@ function M.start(parent, flow, input, input_json)
                 return done(nil, err)
             elseif child then
                 return done(json.encode(own.id), own.id)
+            elseif not flow.code then
+                return done(nil, error_object.new("NOT_FOUND", ("no flow '%s'"):format(flow.name)))
             end
             child = start(parent, own, false, function(ended)
                 if ended.was_refused then
                     tell(ended, done)
                 end
-            end)
+            end, done)
             run_module.when_taken(child, function()
                 fault "engine.child.started"
                 done(json.encode(own.id), own.id)

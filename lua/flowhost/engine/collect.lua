@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Takes releases out of the store that nobody refers to any more, while everything goes on.
 --
--- A release stays if it is one of the newest, one that an override names, or one that an unfinished run is pinned to.
+-- A release stays if it is one of the newest, one that an override or a published version of a state machine names, or
+-- one that an unfinished run is pinned to.
 -- Shard 0 looks for such runs page by page. Runs change their status meanwhile, so each shard notes what its runs use
 -- from `collect_begin` on. `collect_claim` asks for these notes and condemns the rest at the same moment: no run is
 -- brought back with a condemned release until `collect_end`.
@@ -10,6 +11,7 @@ local core = require "flowhost.core"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
 local live = require "flowhost.engine.live"
+local machines = require "flowhost.engine.machines"
 local release_module = require "flowhost.engine.release"
 local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
@@ -111,7 +113,8 @@ local function release_of(run_bytes)
 end
 
 local function protected()
-    local kept = { [catalog.active.hash] = true }
+    local kept = machines.releases()
+    kept[catalog.active.hash] = true
     for _, override in pairs(catalog.overrides) do
         if override.release then
             kept[override.release] = true

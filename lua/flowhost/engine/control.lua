@@ -24,6 +24,8 @@ local run_module = require "flowhost.engine.run"
 local signals = require "flowhost.engine.signals"
 local wake = require "flowhost.engine.wake"
 
+require "flowhost.engine.redrive"
+
 local store, system = core.store, core.system
 local fault = system.fault
 
@@ -114,7 +116,7 @@ local function cancel(run, arguments, reply, is_loaded)
     end
     run.waiters[#run.waiters + 1] = on_end
     fault "engine.cancel"
-    run_module.cancel(run, arguments.reason, is_loaded)
+    run_module.cancel(run, arguments.reason, is_loaded, arguments.data)
     if not run.is_over then
         commit.when_durable(run, function()
             once {} -- its compensations run

@@ -22,6 +22,7 @@ local fault = system.fault
 local M = {
     on_orphan = nil,      -- fn(bytes, reason): a child run is not wanted any more
     on_counted_end = nil, -- fn(flow, keep): a run has ended of which only so many are kept
+    on_tasks_end = nil,   -- fn(run): a run has ended that may have had tasks for workers
 }
 
 --- The line by which an operator learns of it.
@@ -43,6 +44,9 @@ end
 --- What is left to be done by others when the run has ended.
 local function leave_notes(run)
     tell_parent(run)
+    if run.has_tasks then
+        M.on_tasks_end(run)
+    end
     local retention = run.code.retention
     if retention and retention.age_ms then
         alarms.set(run, run.bytes, run.ended + retention.age_ms, "x", "expire")
@@ -61,7 +65,7 @@ local function summarize(run)
     run.has_more = run.has_more or run.parent ~= nil
 end
 
-local OF_FLOW = { "defers", "journal", "data", "inbox", "calls", "signal_waits", "stubs" }
+local OF_FLOW = { "defers", "journal", "data", "inbox", "calls", "signal_waits", "stubs", "tasks" }
 
 --- The flow's own values are garbage from now on, though something may still hold the run.
 local function forget_flow(run)

@@ -24,7 +24,7 @@ local metatable = {
 ---@field data any?            what came with it, e.g. the body of that answer
 ---@field stack string[]?      the flow's own lines, innermost first
 ---@field cause string?
----@field halt string?         "suspend" or "break": no pcall of a flow catches it
+---@field halt string?         "suspend", "break" or "fail": no pcall of a flow catches it
 
 ---@return flowhost.Error
 function M.new(code, message, fields)

@@ -7,6 +7,7 @@
 --   any        ends with the first branch that succeeds; race with the first that ends. The winner is recorded ("k"
 --              with its number), the others are ended where they wait. On replay these do again what they did until
 --              then, and nothing new.
+--   parallel   waits for all its branches, or for the first whose value has is_failure: it is the winner.
 
 local commit = require "flowhost.engine.commit"
 local error_object = require "flowhost.engine.error"
@@ -77,6 +78,17 @@ end
 
 OUTCOMES.race = of_winner
 
+--- All results, or the one that is a failure: { results } or { failed }.
+function OUTCOMES.parallel(group)
+    local winner = group.winner
+    if winner and group.errors[winner] or lowest_error(group) then
+        return false, winner and group.errors[winner] or lowest_error(group)
+    elseif winner then
+        return true, { failed = group.results[winner] }
+    end
+    return true, { results = group.results }
+end
+
 --- What ends a group before all its branches have.
 local DECIDES = {
     any = function(ok)
@@ -84,6 +96,9 @@ local DECIDES = {
     end,
     race = function()
         return true
+    end,
+    parallel = function(ok, value)
+        return not ok or (type(value) == "table" and value.is_failure == true)
     end,
 }
 
@@ -128,7 +143,7 @@ local function on_branch_end(group, branch, fiber, ok, value)
     end
     local decides = DECIDES[group.kind]
     local may_win = not group.recorded_winner or group.recorded_winner == branch
-    if decides and may_win and not group.winner and (decides(ok) or group.recorded_winner) then
+    if decides and may_win and not group.winner and (decides(ok, value) or group.recorded_winner) then
         group.winner = branch
     end
     if not group.is_pumping then

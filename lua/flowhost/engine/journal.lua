@@ -91,7 +91,7 @@ function M.next_chunk(run_bytes)
     return ((a * 256 + b) * 256 + c) * 256 + d + 1
 end
 
-M.GROUPS = { all = true, map = true, any = true, race = true }
+M.GROUPS = { all = true, map = true, any = true, race = true, parallel = true }
 
 --- The parts of a path to restart from. `branches[i]`: part i is the number of a branch ("2" in "4.2.1"), not of a
 --- step.

@@ -179,6 +179,23 @@ local function void_failed_below(run, path)
     end
 end
 
+--- Takes one step back: it begins anew.
+M.void = function(run, path)
+    void(run, path)
+end
+
+--- Takes a failed step back, with what failed in it and all containers around it that are decided.
+function M.void_up(run, path)
+    void_failed_below(run, path)
+    while path do
+        local entry = run.journal[path]
+        if entry and entry.state ~= "o" then
+            void(run, path)
+        end
+        path = path:match "^(.*)%.[^.]*$"
+    end
+end
+
 --- The failed steps and the containers around them are forgotten: they run again.
 local function void_failed(run)
     for _, failed in ipairs(run.redo or {}) do
@@ -317,10 +334,10 @@ local function in_order(by_path)
     return list
 end
 
---- A step that waits for a child of the other run begins anew; so does one whose outcome is unknown.
+--- A step that waits for a child of the other run, or a worker, begins anew; so does one whose outcome is unknown.
 local function is_kept(entry)
-    local is_childs = entry.kind == "call" or entry.kind == "start"
-    return not (is_childs and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
+    local is_outside = entry.kind == "call" or entry.kind == "start" or entry.kind == "task"
+    return not (is_outside and entry.state == "o") and entry.state ~= "s" and entry.kind ~= "redo"
 end
 
 --- What steps have set that a replay does not set again.

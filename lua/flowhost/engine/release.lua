@@ -88,6 +88,10 @@ function M.save(release, is_stored, done)
     end
     local batch = store.batch()
     for path, text in pairs(release.texts) do
+        if path:find "%.asl%.json$" and not release.versions[path] then
+            -- histories of executions are made of it long after the release is gone (machine_code.lua)
+            batch:put(tables.documents, "definition\0" .. M.version_of(release, path), text)
+        end
         if not is_stored(release.hashes[path]) then
             batch:put(tables.blobs, from_hex(release.hashes[path]), text)
         end

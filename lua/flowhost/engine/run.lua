@@ -94,7 +94,8 @@ local function execute(run)
 end
 
 ---@class flowhost.Start
----@field flow table            from flow/catalog: name, version, durable, on_error, code
+---@field flow table            from flow/catalog: name, version, durable, on_error, code; is_one_off: of no release, so
+---                             that nothing of it can be kept
 ---@field input any             JSON value
 ---@field trace_id string?     the caller's; else one is made when it is needed
 ---@field waiter function?      waiter(run, answer) once there is an answer; answer nil: see run.status
@@ -106,6 +107,7 @@ end
 ---@field depth integer?        how many runs are above it
 ---@field is_written boolean?   its journal is not held back: somebody will ask for it by its id
 ---@field tags table?          name -> value, set from the beginning
+---@field are_tags_hidden boolean?  they are kept with the run, and no run is found by them
 ---@field is_queued boolean?    it is stored and begins when there is room (admission.lua)
 
 local function begin_queued(run)
@@ -123,7 +125,11 @@ local function begin_queued(run)
 end
 
 --- Tags that a run has from the beginning.
-local function set_tags(run, tags)
+local function set_tags(run, tags, are_hidden)
+    if are_hidden then
+        run.tags, run.has_more = tags, true
+        return
+    end
     run.tags, run.new_tags, run.has_more = {}, {}, true
     for name, value in pairs(tags) do
         run.tags[name], run.new_tags[name] = value, { new = value }
@@ -137,7 +143,7 @@ local function new_unrecorded(flow, o, id, bytes)
         id = id, bytes = bytes, flow = flow.name, version = flow.version, release = flow.release, durable = "never",
         on_error = flow.on_error, trace_id = o.trace_id, created = now, started = now, input = o.input,
         code = flow.code, waiters = { o.waiter }, parent = o.parent, depth = o.depth, root = false, is_over = false,
-        status = "running",
+        status = "running", tags = o.are_tags_hidden and o.tags or nil,
     }
     live.add(setmetatable(run, class))
     if flow.code.timeout_ms then
@@ -164,7 +170,7 @@ local function new_recorded(flow, o, id, bytes, durable)
         after = false, new_tags = false, ending = false,
     }
     if o.tags then
-        set_tags(run, o.tags)
+        set_tags(run, o.tags, o.are_tags_hidden)
     end
     live.add(setmetatable(run, class))
     return run
@@ -178,7 +184,7 @@ function M.start(o)
     if not id then
         id, bytes = live.reserve()
     end
-    local durable = M.keeps_all and "always" or flow.durable
+    local durable = M.keeps_all and not flow.is_one_off and "always" or flow.durable
     local run = durable == "never" and new_unrecorded(flow, o, id, bytes) or new_recorded(flow, o, id, bytes, durable)
     fault "engine.start"
     if o.is_queued then
@@ -219,6 +225,9 @@ function M.load(row, code)
     local run = row
     run.journal = journal.index(entries)
     run.entry_count, run.next_chunk = #entries, next_chunk
+    for i = 1, #entries do
+        run.has_tasks = run.has_tasks or entries[i].kind == "task"
+    end
     run.code, run.on_error = code, code.on_error
     run.input_json = json.encode_stored(run.input == nil and json.null or run.input)
     prepare(run)
@@ -281,9 +290,11 @@ end
 --- Ends a run by decision from outside. One that is not in memory (suspended, queued: just loaded) is replayed when it
 --- has compensations to run.
 ---@param is_loaded boolean?
-function M.cancel(run, reason, is_loaded)
+---@param data table?  of the error
+function M.cancel(run, reason, is_loaded, data)
     run.reason = reason
-    run.error = error_object.new("CANCELLED", reason and reason ~= "" and reason or "the run was cancelled")
+    run.error = error_object.new("CANCELLED", reason and reason ~= "" and reason or "the run was cancelled",
+        data and { data = data } or nil)
     if not is_loaded then
         return ending.guarded(run, ending.end_with, run, "cancelled")
     end

@@ -60,6 +60,16 @@ local function signing_key()
     return key
 end
 
+--- A keyed code (32 bytes) of bytes that this host gives out and will know again. `purpose`: what they are for, so that
+--- they are good for nothing else.
+function M.code_of(purpose, bytes)
+    local secret = signing_key()
+    if not secret then
+        error_object.raise("INTERNAL", "the key for links is not stored yet", { retryable = true })
+    end
+    return system.mac(secret, purpose .. "\0" .. bytes)
+end
+
 ---@param o { data: any, expires_ms: number, title: string? }
 function M.make(run_id, name, o)
     local secret = signing_key()

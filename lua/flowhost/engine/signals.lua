@@ -36,7 +36,8 @@ local function inbox_of(run)
         end
     end
     for _, entry in pairs(run.journal or {}) do
-        if entry.kind == "wait" and entry.state == "k" and entry.extra and entry.extra.signal then
+        local is_over = entry.kind == "task" or (entry.kind == "wait" and entry.state == "k")
+        if is_over and entry.extra and entry.extra.signal then
             inbox[entry.extra.signal].is_taken = true
         end
     end
@@ -59,19 +60,22 @@ local function check(schema, value)
     return errors
 end
 
+--- waiting.signal: { name, schema, done } of a listener.
 local function take(waiting)
+    local wanted = waiting.signal
     local inbox = inbox_of(waiting.fiber.run)
     while inbox[inbox.first] and inbox[inbox.first].is_taken do
         inbox.first = inbox.first + 1
     end
     for n = inbox.first, #inbox do
         local signal = inbox[n]
-        if signal.is_ready and not signal.is_taken and signal.name == waiting.name then
+        if signal.is_ready and not signal.is_taken and signal.name == wanted.name then
             local value = json.decode_stored(json.encode_stored(signal.value))
-            if not check(waiting.schema, value) then
+            if not check(wanted.schema, value) then
                 signal.is_taken = true
                 inbox.untaken = inbox.untaken - 1
-                waiting.extra = { signal = signal.n }
+                waiting.extra = waiting.extra or {}
+                waiting.extra.signal = signal.n
                 return true, value
             end
         end
@@ -82,7 +86,7 @@ end
 local function give(waiting)
     local is_taken, value = take(waiting)
     if is_taken then
-        waiting.done(json.encode_stored(value), effect.to_flow(value))
+        waiting.signal.done(value)
     end
     return is_taken
 end
@@ -117,6 +121,21 @@ local function remove(run, waiting)
     end
 end
 
+--- An effect comes to wait for a signal: done(value) with the oldest that fits, at once when it is there. Returns what
+--- ends this.
+---@param done fun(value: any)
+function M.listen(waiting, name, schema, done)
+    local run = waiting.fiber.run
+    waiting.signal = { name = name, schema = schema, done = done }
+    run.signal_waits = run.signal_waits or {}
+    table.insert(run.signal_waits, waiting)
+    run_module.write_held(run)
+    waiting.is_given = give(waiting)
+    return function()
+        remove(run, waiting)
+    end
+end
+
 --- ctx.wait: returns the data.
 ---@param o { timeout_ms: number?, schema: table? }
 function M.wait(name, o)
@@ -125,19 +144,16 @@ function M.wait(name, o)
             return { due = o.timeout_ms and timer.now_ms() + o.timeout_ms }
         end,
         act = function(waiting, done)
-            local run = waiting.fiber.run
-            waiting.schema, waiting.done = o.schema, done
-            run.signal_waits = run.signal_waits or {}
-            table.insert(run.signal_waits, waiting)
-            run_module.write_held(run)
-            waiting.is_given = give(waiting)
-            local stop = waiting.due and not waiting.is_given and effect.at(run, waiting.due, function()
+            local stop_listening = M.listen(waiting, name, o.schema, function(value)
+                done(json.encode_stored(value), effect.to_flow(value))
+            end)
+            local stop = waiting.due and not waiting.is_given and effect.at(waiting.fiber.run, waiting.due, function()
                 if not waiting.is_given then
                     done(nil, error_object.new("TIMEOUT", ("no signal '%s' came in time"):format(name)))
                 end
             end)
             return function()
-                remove(run, waiting)
+                stop_listening()
                 if stop then
                     stop()
                 end
@@ -150,8 +166,8 @@ end
 local function fits(run, name, value)
     local first_errors
     for _, waiting in ipairs(run.signal_waits or {}) do
-        if waiting.name == name and not waiting.is_given and not waiting.is_gone then
-            local errors = check(waiting.schema, value)
+        if waiting.signal.name == name and not waiting.is_given and not waiting.is_gone then
+            local errors = check(waiting.signal.schema, value)
             if not errors then
                 return true
             end

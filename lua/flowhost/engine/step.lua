@@ -227,6 +227,13 @@ function M.is_copied(run, entry)
     return run.forked_from ~= nil and entry.order <= run.forked_from.entries
 end
 
+--- Where the fiber's next step will stand, and its entry when it is recorded.
+function M.peek(fiber)
+    local path = prefix_of(fiber.scope) .. (fiber.scope.n + 1)
+    local by_path = fiber.run.journal
+    return path, by_path and by_path[path] or nil
+end
+
 --- Numbers a step. Returns fiber, path, and the entry when it is recorded.
 ---@param input string?  its arguments as JSON, for the divergence report
 function M.begin(kind, name, hash, input)

@@ -11,6 +11,7 @@
 --
 -- A release is filled at once (`fill`: what is served), or as far as one flow needs it (`flow`: what an old run needs).
 
+local asl = require "flowhost.dialect.asl"
 local fields = require "flowhost.schema.fields"
 local naming = require "flowhost.flow.naming"
 local retention = require "flowhost.flow.retention"
@@ -57,7 +58,7 @@ function M.find_reserved(path)
 end
 
 --- The dialects that are JSON documents.
-local DOCUMENTS = { rule = rule }
+local DOCUMENTS = { rule = rule, asl = asl }
 
 --- What a chunk exports: the function to run and the table of options (nil for a plain function).
 local function instantiate(o, chunk, env)
@@ -153,7 +154,7 @@ local function new_unit(o, path)
     if not text then
         return nil
     elseif DOCUMENTS[dialect] then
-        local document, problem = DOCUMENTS[dialect].compile(text, { json = o.json, file = path })
+        local document, problem = DOCUMENTS[dialect].compile(text, { json = o.json, file = path, digest = o.digest })
         return { kind = kind, dialect = dialect, document = document, problem = problem }
     end
     local chunk, problem = source.compile(text, "@" .. path, { jit = o.is_jit })
@@ -186,6 +187,7 @@ end
 local function new_code(release, unit, options, o)
     local code = {
         dialect = unit.dialect, outline = unit.document and unit.document.outline,
+        machine = unit.document and unit.document.machine,
         files = release.files, env = release.env, on_error = options.on_error or "suspend",
         timeout_ms = options.timeout and math.max(1, math.ceil(options.timeout * 1000)) or nil,
         record = options.record, retention = retention.parse(options.retention) or o.retention,
@@ -313,14 +315,24 @@ local function add_file(release, path, unit)
     end
 end
 
+--- A flow of a document that is no file: it uses what the release has, and is not in it.
+---@param document table  { main(host), options? }, as a dialect's compile gives it
+function M.one_off(release, name, dialect, document)
+    local options = document.options or {}
+    local unit = { kind = "flow", dialect = dialect, document = document }
+    return { name = name, version = "", release = release.hash, durable = "never", is_one_off = true,
+        dialect = dialect, on_error = "fail", code = new_code(release, unit, options, release.o) }
+end
+
 local function nothing() end
 
 --- A release of which nothing is compiled yet.
 ---@param o table  hash, env; read(path) -> text or nil; new_env(release, run), new_ctx(), new_document_host(run): what
 --- documents run on; limited(fn) -> ok, raised:
 --- runs it under a flow's limits; call_chunk(chunk, env): runs a file's top level; json: core.json; version_of(file);
---- is_jit; taken: set of the names of components that the embedding program has registered; find_unit(path),
---- keep_unit(path, unit): what other releases have compiled; libs: what tells one set of modules from another
+--- is_jit; digest(algorithm, text) -> hex, what documents hash with; taken: set of the names of components that the
+--- embedding program has registered; find_unit(path), keep_unit(path, unit): what other releases have compiled; libs:
+--- what tells one set of modules from another
 function M.new(o)
     o.find_unit, o.keep_unit = o.find_unit or nothing, o.keep_unit or nothing
     return { hash = o.hash, env = o.env, files = {}, flows = {}, routes = {}, problems = {}, units = {}, o = o }

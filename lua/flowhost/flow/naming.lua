@@ -3,11 +3,13 @@
 --
 --   NAME.lua         Lua
 --   NAME.rule.json   a rule (dialect/rule.lua)
+--   NAME.asl.json    a state machine (dialect/asl.lua)
 
 local M = {}
 
 --- Where a name has several files the first kind has it.
-M.KINDS = { { suffix = ".lua", dialect = "lua" }, { suffix = ".rule.json", dialect = "rule" } }
+M.KINDS = { { suffix = ".lua", dialect = "lua" }, { suffix = ".rule.json", dialect = "rule" },
+    { suffix = ".asl.json", dialect = "asl" } }
 
 local function has_hidden_part(path)
     for part in path:gmatch "[^/]+" do

@@ -6,7 +6,8 @@ local M = {}
 M.__index = M
 
 local NAMES = { "meta", "blobs", "releases", "active", "runs", "journal", "runs_by_flow", "runs_by_status",
-    "idempotency", "alarms", "runs_by_tag", "audit", "documents", "secrets", "users", "tokens", "apps" }
+    "idempotency", "alarms", "runs_by_tag", "audit", "documents", "secrets", "users", "tokens", "apps",
+    "activities", "tasks", "queues" }
 
 local Batch = {}
 Batch.__index = Batch

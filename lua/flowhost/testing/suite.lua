@@ -12,6 +12,7 @@ local mock_module = require "flowhost.testing.mock"
 local parts = require "flowhost.testing.parts"
 local request_module = require "flowhost.testing.request"
 local run_module = require "flowhost.testing.run"
+local task_module = require "flowhost.testing.task"
 
 local json = parts.json
 
@@ -285,6 +286,7 @@ function M.api(suite)
         return crash_at_each_step(suite, name, input, script)
     end
     function api.http(method, path, o) return http(suite, method, path, o) end
+    function api.task(queue) return task_module.take(host_of(suite, "task"), queue) end
     function api.runs(filter) return runs(suite, filter) end
     function api.requests() return host_of(suite, "requests").requests end
     function api.now() return host_of(suite, "now"):now() end

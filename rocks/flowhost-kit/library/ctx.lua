@@ -38,6 +38,10 @@
 ---@field timeout? number     seconds; then TIMEOUT is raised
 ---@field schema? table       what the data must be, as `request.body` of a flow; others are refused when sent
 
+---@class flowhost.TaskOptions
+---@field timeout? number     seconds from here to the task's end; then TIMEOUT is raised
+---@field heartbeat? number   seconds within which a worker that has it gives a sign of life; else TIMEOUT is raised
+
 ---@class flowhost.SignalUrlOptions
 ---@field data? any           what the signal carries
 ---@field expires? number     seconds the link holds; default 7 days
@@ -211,6 +215,14 @@ function ctx.wait(name, o) end
 ---@param o? flowhost.SignalUrlOptions
 ---@return string url
 function ctx.signal_url(name, o) end
+
+---Hands work to an outside worker and waits for the result. Raises the worker's error by its name (TASK_FAILED without
+---one; data { error, cause }) and TIMEOUT.
+---@param queue string
+---@param input? any
+---@param o? flowhost.TaskOptions
+---@return any output
+function ctx.task(queue, input, o) end
 
 ---The time, recorded.
 ---@return number seconds  unix time with a fraction

@@ -48,6 +48,12 @@
 ---@field attempts integer
 ---@field line? string        "file:12"
 
+---@class flowhost.test.Task
+---@field input any
+---@field succeed fun(self: flowhost.test.Task, output?: flowhost.Json): flowhost.test.Task
+---@field fail fun(self: flowhost.test.Task, error?: string, cause?: string): flowhost.test.Task
+---@field heartbeat fun(self: flowhost.test.Task): flowhost.test.Task
+
 ---@class flowhost.test.Run
 ---@field id string
 ---@field flow string
@@ -169,6 +175,11 @@ function test.http(method, path, o) end
 ---@param input? flowhost.Json
 ---@param script? fun(run: flowhost.test.Run)  signals, time, recover; played anew after each crash
 function test.crash_at_each_step(flow, input, script) end
+
+---Takes the oldest task of a queue (ctx.task) as a worker does; nil when there is none.
+---@param queue string
+---@return flowhost.test.Task?
+function test.task(queue) end
 
 ---All runs of the case, also those that flows started, oldest first.
 ---@param filter? { flow: string?, status: string?, tag: string? }

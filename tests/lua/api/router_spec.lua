@@ -117,8 +117,9 @@ describe("a route", function()
         assert.equal('"flow"', ask(w, "GET", "/other/path").body)
         assert.equal("ok\n", ask(w, "GET", "/healthz").body)
         assert.equal(405, ask(w, "POST", "/healthz").status)
+        assert.equal(405, ask(w, "GET", "/").status)
         assert.equal(200, ask(w, "GET", "/v1/flows").status)
-        for _, path in ipairs { "/v1/nothing", "/v1", "/", "/metrics", "/console/x" } do
+        for _, path in ipairs { "/v1/nothing", "/v1", "/metrics", "/console/x" } do
             assert.equal(404, ask(w, "GET", path).status)
         end
     end)

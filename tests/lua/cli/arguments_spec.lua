@@ -45,6 +45,12 @@ describe("the command line", function()
         assert.equal("flows", options.dir)
     end)
 
+    it("shows machines in the spelling of Amazon States Language", function()
+        local options = parse("check", "flows/a.asl.json", "--canonical")
+        assert.equal("check-canonical", options.command)
+        assert.matches('"dir":"flows/a.asl.json"', options.arguments, 1, true)
+    end)
+
     it("tests a folder", function()
         local options = parse("test", "flows")
         assert.same({ "test", "flows" }, { options.command, options.dir })
@@ -57,6 +63,7 @@ describe("the command line", function()
         for given, expected in pairs {
             ["flows/hello.lua"] = { "flows", "hello" }, ["./flows/hello.lua"] = { "flows", "hello" },
             ["hello.lua"] = { ".", "hello" }, ["/x/y/hello.lua"] = { "/x/y", "hello" }, hello = { ".", "hello" },
+            ["flows/a.asl.json"] = { "flows", "a" }, ["flows/a.rule.json"] = { "flows", "a" },
         } do
             local options = parse("run", given)
             assert.same(expected, { options.dir, options.flow })

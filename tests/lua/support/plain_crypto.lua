@@ -3,20 +3,29 @@
 
 local M = {}
 
---- Bytes of the HMAC of a text.
-function M.hmac(key, digest, text)
+--- Bytes that openssl dgst prints of a text.
+local function digest(options, text)
     local path = os.tmpname()
     local file = assert(io.open(path, "wb"))
     file:write(text)
     file:close()
-    local quoted = "'" .. key:gsub("'", "'\\''") .. "'"
-    local pipe = assert(io.popen(("openssl dgst -%s -hmac %s -r %s"):format(digest, quoted, path)))
+    local pipe = assert(io.popen(("openssl dgst %s -r %s"):format(options, path)))
     local hex = pipe:read "*l":match "^%x+"
     pipe:close()
     os.remove(path)
     return (hex:gsub("%x%x", function(pair)
         return string.char(tonumber(pair, 16))
     end))
+end
+
+--- Bytes of the HMAC of a text.
+function M.hmac(key, name, text)
+    return digest(("-%s -hmac '%s'"):format(name, key:gsub("'", "'\\''")), text)
+end
+
+--- Bytes of the digest of a text.
+function M.hash(name, text)
+    return digest("-" .. name, text)
 end
 
 return M

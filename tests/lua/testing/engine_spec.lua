@@ -310,3 +310,44 @@ describe("tags and progress", function()
         ]])
     end)
 end)
+
+describe("a flow that hands work out", function()
+    local FLOW = [[return function(ctx, input)
+        local ok, value = pcall(ctx.task, "q", input, { heartbeat = 10 })
+        return ok and value or { value.code, value.message }
+    end]]
+
+    it("gets it done by the test, which plays the worker", function()
+        passes(FLOW, case [[
+            local run = test.run("a", { 1 })
+            test.matches(run.why, "the task .q.")
+            local task = test.task "q"
+            test.equal(task.input, { 1 })
+            test.equal(test.task "q", nil)
+            run:advance(9)
+            task:heartbeat():succeed "done"
+            test.equal(run.output, "done")
+            test.fails(function() task:heartbeat() end, "TaskTimedOut")
+            run = test.run "a"
+            task = test.task "q"
+            test.equal(task.input, nil)
+            task:fail("Bad", "luck")
+            test.equal(run.output, { "Bad", "luck" })
+            run = test.run "a"
+            test.task "q"
+            test.equal(run:advance(10).output[1], "TIMEOUT")
+            test.fails(function() test.task "a b" end)
+        ]])
+    end)
+
+    it("survives a crash at each of its steps", function()
+        passes(FLOW, [[
+            test.crash_at_each_step("a", { 1 }, function(run)
+                local task = test.task "q"
+                if task then
+                    task:succeed "done"
+                end
+            end)
+        ]])
+    end)
+end)

@@ -26,6 +26,7 @@ M.groups = {
     require "flowhost.api.openapi.documents",
     require "flowhost.api.openapi.accounts",
     require "flowhost.api.openapi.psgo",
+    require "flowhost.api.openapi.aws",
 }
 
 local DEEP = { max_depth = 128 }

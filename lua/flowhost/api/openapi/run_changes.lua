@@ -37,6 +37,10 @@ return { tag = "changing runs", paths = {
         id = "cancelRun", summary = "End a run", body = { schema = partial({ reason = text }, {}) },
         answers = { taken "It was ended, or its compensations run" },
     } },
+    ["/v1/runs/{id}/redrive"] = { post = {
+        id = "redriveRun", summary = "Let a run of a state machine go on that has ended badly",
+        body = { schema = partial({ reason = text }, {}) }, answers = { taken "It goes on" },
+    } },
     ["/v1/runs/{id}/fork"] = { post = {
         id = "forkRun", summary = "A new run from a prefix of another",
         body = { schema = partial({ from = text, input = any, steps = STEPS, data = anything,

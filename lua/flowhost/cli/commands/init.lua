@@ -23,11 +23,14 @@ for _, group in ipairs(M.GROUPS) do
     end
 end
 
---- A command of the program's own that an option makes one of these.
+--- Commands that an option of the program's own `check` makes of it.
 M.check_live = require "flowhost.cli.check_live"
+M.check_canonical = require "flowhost.cli.check_canonical"
+
+local of_check = { [M.check_live.name] = M.check_live, [M.check_canonical.name] = M.check_canonical }
 
 function M.find(name)
-    return M.by_name[name] or (name == M.check_live.name and M.check_live or nil)
+    return M.by_name[name] or of_check[name]
 end
 
 return M

@@ -359,12 +359,12 @@ end
 
 --- Compiles a regular expression; raises a text when it is none.
 ---@param source string
----@param flags string of i and m
+---@param flags string of i, m and s
 ---@param tick fun(count: integer)
 ---@return fun(str: string, at: integer): integer?, integer?, table? # byte of the first match from `at` on, the one
 ---  behind it, its groups (false where a group took no part)
 function M.compile(source, flags, tick)
-    local node, groups, names = regex_parse.parse(source)
+    local node, groups, names = regex_parse.parse(source, flags:find("s", 1, true) ~= nil)
     local m = { first = {}, last = {}, names = names, tick = tick, ignore_case = flags:find("i", 1, true) ~= nil,
         is_multiline = flags:find("m", 1, true) ~= nil }
     local run = build(node, m, function(at)

@@ -17,6 +17,7 @@ local SPACE = { { 9, 13 }, { 32, 32 }, { 160, 160 }, { 0x1680, 0x1680 }, { 0x200
     { 0x202f, 0x202f }, { 0x205f, 0x205f }, { 0x3000, 0x3000 }, { 0xfeff, 0xfeff } }
 M.WORD = WORD
 local CLASSES = { d = DIGIT, w = WORD, s = SPACE }
+local LINE_ENDS = { { 10, 10 }, { 13, 13 }, { 0x2028, 0x2029 } }
 local CONTROLS = { n = 10, r = 13, t = 9, v = 11, f = 12 }
 local MAX_NESTING = 100
 
@@ -201,7 +202,7 @@ local function parse_atom(p)
     elseif take(p, "\\") then
         return parse_escape(p)
     elseif take(p, ".") then
-        return { kind = "set", is_negated = true, ranges = { { 10, 10 }, { 13, 13 }, { 0x2028, 0x2029 } } }
+        return { kind = "set", is_negated = true, ranges = p.is_dot_all and {} or LINE_ENDS }
     elseif take(p, "^") then
         return { kind = "start" }
     elseif take(p, "$") then
@@ -272,8 +273,10 @@ local function count_groups(source)
 end
 
 --- The tree, the number of groups, the groups of names.
-function M.parse(source)
-    local p = { source = source, at = 1, groups = 0, names = {}, depth = 0, total = count_groups(source) }
+---@param is_dot_all boolean?  flag s: a dot takes line ends
+function M.parse(source, is_dot_all)
+    local p = { is_dot_all = is_dot_all, source = source,
+        at = 1, groups = 0, names = {}, depth = 0, total = count_groups(source) }
     local node = parse_choice(p)
     if p.at <= #source then
         error("a ) has no (", 0)

@@ -1,0 +1,58 @@
+-- SPDX-License-Identifier: MIT
+-- Pages of lists. A nextToken says where the next page begins: hex of the operation's name and that place.
+
+local core = require "flowhost.core"
+
+local crypto, system = core.crypto, core.system
+
+local M = {}
+
+local DEFAULT = 100
+
+--- How many entries a page has; 0 stands for the default.
+function M.limit(call)
+    local asked = call.params.maxResults
+    return asked and asked > 0 and asked or DEFAULT
+end
+
+--- The place at which the page begins: nil for the first; false after an answer.
+function M.place(call)
+    local token = call.params.nextToken
+    if not token then
+        return nil
+    end
+    local text = crypto.unhex(token)
+    local operation, place = (text or ""):match "^(%w+)\n(.*)$"
+    if operation ~= call.operation then
+        call:fail("InvalidToken", "Invalid Token: 'Invalid token'")
+        return false
+    end
+    return place
+end
+
+function M.token(call, place)
+    return system.hex(call.operation .. "\n" .. place)
+end
+
+--- Answers with a page of a list in memory, ordered by what `place_of` says (texts that compare).
+---@param field string  of the answer
+---@param o { place_of: fun(item: table): string, show: fun(item: table): table, is_descending: boolean? }
+function M.send(call, field, list, o)
+    local place = M.place(call)
+    if place == false then
+        return
+    end
+    local limit, shown, last = M.limit(call), core.json.array {}, nil
+    for _, item in ipairs(list) do
+        local at = o.place_of(item)
+        local is_after = place == nil or (o.is_descending and at < place) or (not o.is_descending and at > place)
+        if is_after and #shown == limit then
+            return call:reply { [field] = shown, nextToken = M.token(call, last) }
+        elseif is_after then
+            shown[#shown + 1], last = o.show(item), at
+        end
+    end
+    call:reply { [field] = shown }
+end
+
+return M

@@ -1,0 +1,71 @@
+-- SPDX-License-Identifier: MIT
+-- Map runs of an execution, as its replay finds them.
+--
+--   map run: execution (name), label, uuid, status, started, ended (ms), max_concurrency, tolerated_count,
+--            tolerated_percentage, items, executions { running, succeeded, failed, pending, total, resultsWritten }
+
+local asl_history = require "flowhost.ctx.asl_history"
+local machine_code = require "flowhost.engine.machine_code"
+local machine_host = require "flowhost.ctx.machine_host"
+local map_run_id = require "flowhost.engine.map_run_id"
+local machines = require "flowhost.engine.machines"
+local rows = require "flowhost.engine.rows"
+
+local M = {}
+
+local MOST_DISTRIBUTED = 1000
+
+local function counts_of(given, status)
+    local ended = given.succeeded + given.failed
+    return { total = given.total, running = given.running, succeeded = given.succeeded, failed = given.failed,
+        pending = math.max(0, given.total - given.running - ended),
+        resultsWritten = status == "SUCCEEDED" and given.succeeded or 0 }
+end
+
+local STOPPED = { cancelled = "ABORTED", timed_out = "ABORTED", failed = "FAILED" }
+
+local function show(record, row)
+    local status = record.status == "RUNNING" and STOPPED[row.status] or record.status
+    return { execution = machine_host.execution_name(row), label = record.label, uuid = record.uuid, status = status,
+        started = record.started, ended = record.ended or (status ~= "RUNNING" and row.ended or nil),
+        max_concurrency = record.concurrency < MOST_DISTRIBUTED and record.concurrency or 0,
+        tolerated_count = record.limits.count, tolerated_percentage = record.limits.percentage,
+        items = counts_of(record.items, status), executions = counts_of(record.executions, status) }
+end
+
+--- Those of an execution's row, in the order in which they began; none of one that cannot be replayed.
+function M.list(row)
+    local code = machine_code.find(row)
+    local status, ended = row.status, row.ended
+    if not code or not asl_history.events(row, code) then
+        return {}
+    end
+    row.status, row.ended = status, ended
+    local found = {}
+    for i, record in ipairs(row.map_runs or {}) do
+        found[i] = show(record, row)
+    end
+    return found
+end
+
+--- The one that an ARN names; nil when there is none.
+---@param machine table  machine_files.find
+function M.find(machine, label, uuid)
+    for _, bytes in ipairs(map_run_id.candidates(uuid)) do
+        local row = rows.read(bytes)
+        if row and row.flow == machines.flow_name(machine.name) then
+            for _, one in ipairs(M.list(row)) do
+                if one.label == label and one.uuid == uuid then
+                    return one
+                end
+            end
+        end
+    end
+end
+
+--- A map run keeps what it began with.
+function M.update(_, _, done)
+    done { code = "ValidationException", message = "a map run of this host keeps the limits it began with" }
+end
+
+return M

@@ -1,0 +1,264 @@
+-- SPDX-License-Identifier: MIT
+-- Map: the same states for each item of a list, MaxConcurrency at a time. Inline: iterations of this execution, the
+-- first failure ends the others. Distributed: a map run of child executions that have histories of their own, of which
+-- some may fail. Pure.
+
+local data = require "flowhost.dialect.asl.data"
+local execution = require "flowhost.dialect.asl.execution"
+local failure = require "flowhost.dialect.asl.failure"
+local history = require "flowhost.dialect.asl.history"
+local items_module = require "flowhost.dialect.asl.items"
+local parallel = require "flowhost.dialect.asl.parallel"
+local query = require "flowhost.dialect.asl.query"
+
+local M = {}
+
+local add, run_branch = history.add, parallel.run_branch
+
+local MOST_INLINE, MOST_DISTRIBUTED = 40, 1000
+
+-- items ----------------------------------------------------------------------------------------------
+
+--- fun(f, input, value) -> what an iteration gets for an item; nil: the item itself. The item is in the context.
+local function compile_selector(given, c)
+    local selector = given.ItemSelector
+    if selector == nil then
+        selector = given.Parameters
+    end
+    if selector == nil then
+        return nil
+    elseif c.is_jsonata then
+        local make = query.compile(selector, "ItemSelector", c)
+        return function(f, input)
+            return make(f, data.bindings(f, input))
+        end
+    end
+    local make = data.template(selector, c)
+    return function(f, _, value)
+        return make(f, value)
+    end
+end
+
+local function map_context(index, item)
+    return { Item = { Index = index - 1, Value = item } }
+end
+
+--- Inputs of the iterations.
+local function select_all(f, select, input, value, items)
+    if not select then
+        return items
+    end
+    local selected, context = {}, f.scope.context
+    for i = 1, #items do
+        data.note(f, "Map", map_context(i, items[i]))
+        selected[i] = select(f, input, value)
+    end
+    f.scope.context = context
+    if f.inspect then
+        f.inspect("afterItemSelector", f.host.json.array(selected))
+    end
+    return selected
+end
+
+-- inline ---------------------------------------------------------------------------------------------
+
+local function run_inline(f, state, items, inputs, concurrency)
+    local final
+    local results, failed = f.host:parallel(#inputs, concurrency, function(i)
+        local started = add(f, "MapIterationStarted", f.last, history.iteration, "mapIterationStartedEventDetails",
+            state.name, i - 1)
+        local inner = execution.branch(f, started)
+        data.note(inner, "Map", map_context(i, items[i]))
+        local result = run_branch(inner, state.machine, inputs[i])
+        f.last = inner.last
+        local what = result.is_failure and "Failed" or "Succeeded"
+        local id = add(f, "MapIteration" .. what, inner.last, history.iteration, ("mapIteration%sEventDetails"):format(
+            what), state.name, i - 1)
+        final = id
+        return result
+    end)
+    if failed then
+        f.last = failed.last
+        failed.failure.is_inner = true
+        error(failed.failure, 0)
+    end
+    f.last = final or f.last
+    add(f, "MapStateSucceeded", f.last)
+    return results
+end
+
+-- distributed ----------------------------------------------------------------------------------------
+
+--- A child execution: nothing of its history shows in its parent's.
+local function child_frame(f)
+    local inner = execution.branch(f, 0)
+    inner.history = { n = 1 }
+    inner.scope.variables = {}
+    return inner
+end
+
+local function fail_run(f, started, one)
+    f.last = add(f, "MapRunFailed", started, history.failure, "mapRunFailedEventDetails", one)
+    one.is_inner = true
+    error(one, 0)
+end
+
+local function is_over_threshold(failed, total, limits)
+    return (limits.count and failed > limits.count) or (limits.percentage and failed * 100 > limits.percentage * total)
+        or (not limits.count and not limits.percentage and failed > 0)
+end
+
+--- Counts a child: `what` "running", "succeeded" or "failed", of `items` items.
+local function count(record, what, items, by)
+    record.executions[what] = record.executions[what] + by
+    record.items[what] = record.items[what] + by * items
+end
+
+local function note_total(record, inputs, has_batches)
+    record.executions.total, record.items.total = #inputs, #inputs
+    if has_batches then
+        record.items.total = 0
+        for i = 1, #inputs do
+            record.items.total = record.items.total + #inputs[i].Items
+        end
+    end
+end
+
+--- Runs the children; results in order, failed ones as { is_failure }. Ends early once too many have failed.
+local function run_children(f, state, inputs, plan, record)
+    local limits = plan.limits
+    note_total(record, inputs, plan.has_batches)
+    return f.host:parallel(#inputs, math.min(plan.concurrency, MOST_DISTRIBUTED), function(i)
+        local inner = child_frame(f)
+        local items = plan.has_batches and #inputs[i].Items or 1
+        data.note(inner, "Map", map_context(i, inputs[i]))
+        count(record, "running", items, 1)
+        local result = run_branch(inner, state.machine, inputs[i])
+        count(record, "running", items, -1)
+        count(record, result.is_failure and "failed" or "succeeded", items, 1)
+        if result.is_failure then
+            if not is_over_threshold(record.executions.failed, #inputs, limits) then
+                return { was_failure = true, failure = result.failure }
+            end
+        end
+        return result
+    end)
+end
+
+local function new_counts()
+    return { total = 0, running = 0, succeeded = 0, failed = 0 }
+end
+
+local function run_distributed(f, state, value, plan)
+    local record = { label = state.label, status = "RUNNING", started = f.host:now_ms(), executions = new_counts(),
+        items = new_counts(), concurrency = plan.concurrency, limits = plan.limits }
+    local arn = f.host:map_run(record)
+    local started = add(f, "MapRunStarted", f.last, history.plain, "mapRunStartedEventDetails", { mapRunArn = arn })
+    f.last = started
+    local ok, inputs = pcall(plan.inputs, f, value)
+    if not ok then
+        local one = f.host:to_failure(inputs)
+        if one.error ~= "States.ItemReaderFailed" then
+            error(one, 0)
+        end
+        one.is_final = true
+        record.status, record.ended = "FAILED", f.host:now_ms()
+        fail_run(f, started, one)
+    end
+    local results, failed = run_children(f, state, inputs, plan, record)
+    record.status, record.ended = failed and "FAILED" or "SUCCEEDED", f.host:now_ms()
+    if failed then
+        fail_run(f, started, failure.new("States.ExceedToleratedFailureThreshold",
+            "The specified tolerated failure threshold was exceeded"))
+    end
+    local run_succeeded = add(f, "MapRunSucceeded", started)
+    add(f, "MapStateSucceeded", run_succeeded)
+    return results, arn
+end
+
+-- the state ------------------------------------------------------------------------------------------
+
+local function outputs_of(results, c)
+    local outputs = c.json.array {}
+    for i = 1, #results do
+        if not results[i].was_failure then
+            outputs[#outputs + 1] = results[i].output
+        end
+    end
+    return outputs
+end
+
+local function most_at_once(wanted, most)
+    return (wanted == nil or wanted == 0) and most or wanted
+end
+
+local function compile_inline(state, given, c, flow)
+    local select, read_items = compile_selector(given, c), items_module.compile_inline(given, c)
+    local concurrency = items_module.number(given, "MaxConcurrency", c, "integer")
+    return function(f, input)
+        local value = flow.prepare(f, input)
+        local most = concurrency and concurrency(f, input, value)
+        local items = read_items(f, input, value)
+        f.last = add(f, "MapStateStarted", f.last, history.plain, "mapStateStartedEventDetails", { length = #items })
+        if f.inspect then
+            f.inspect("maxConcurrency", most or 0)
+        end
+        local inputs = select_all(f, select, input, value, items)
+        local results = run_inline(f, state, items, inputs, most_at_once(most, MOST_INLINE))
+        return flow.finish(f, input, outputs_of(results, c))
+    end
+end
+
+local function inspect_plan(f, most, limits)
+    f.inspect("maxConcurrency", most or 0)
+    f.inspect("toleratedFailureCount", limits.count)
+    f.inspect("toleratedFailurePercentage", limits.percentage)
+end
+
+local function compile_distributed(state, given, c, flow)
+    local select, source = compile_selector(given, c), items_module.compile_distributed(given, c)
+    local batch, write = items_module.compile_batcher(given, c), items_module.compile_writer(given, c)
+    local concurrency = items_module.number(given, "MaxConcurrency", c, "integer")
+    local tolerated = items_module.number(given, "ToleratedFailureCount", c, "integer")
+    local percentage = items_module.number(given, "ToleratedFailurePercentage", c, "float")
+    return function(f, input)
+        local value = flow.prepare(f, input)
+        local open = source(f, input, value)
+        f.last = add(f, "MapStateStarted", f.last, history.plain, "mapStateStartedEventDetails",
+            { length = open.length })
+        local most = concurrency and concurrency(f, input, value)
+        local plan = { concurrency = most_at_once(most, MOST_DISTRIBUTED),
+            limits = { count = tolerated and tolerated(f, input, value),
+                percentage = percentage and percentage(f, input, value) }, has_batches = batch ~= nil }
+        if f.inspect then
+            inspect_plan(f, most, plan.limits)
+        end
+        function plan.inputs()
+            local inputs = select_all(f, select, input, value, open.items())
+            return batch and batch(f, input, value, inputs) or inputs
+        end
+        local results, arn = run_distributed(f, state, value, plan)
+        local outputs = outputs_of(results, c)
+        return flow.finish(f, input, write and write(f, input, value, arn, outputs) or outputs)
+    end
+end
+
+function M.compile(given, c, compile_states)
+    local processor = given.ItemProcessor or given.Iterator
+    local config = processor.ProcessorConfig or {}
+    local next_name, own = given.Next, {}
+    for name, value in pairs(given) do
+        own[name] = value
+    end
+    own.Parameters = nil -- the items' own
+    local flow = data.compile(own, c)
+    local state = { name = c.state_name, label = given.Label, machine = compile_states(processor, c) }
+    local attempt = (config.Mode == "DISTRIBUTED" and compile_distributed or compile_inline)(state, given, c, flow)
+    return function(f, input)
+        state.name = f.state.name
+        local output, assigned = attempt(f, input)
+        return output, next_name, assigned
+    end
+end
+
+return M

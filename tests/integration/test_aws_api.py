@@ -1,0 +1,520 @@
+# SPDX-License-Identifier: MIT
+"""The Step Functions API on POST /, on two shards: machines, versions, aliases, executions, history, tags, errors, who
+may call; what holds over a restart."""
+import datetime
+import json
+import os
+import re
+import time
+import unittest
+
+from aws_case import (ACCOUNT, ECHO, ROLE, WAITING, AwsCase, Calls, ask, execution_arn, headers_of, machine_arn,
+                      passing, sign)
+from suite import SECONDS, Client, FolderCase, Host, in_threads, wait_until
+from test_access import make_token
+
+UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+class Machines(AwsCase):
+    def test_a_machine_is_made_described_listed_and_deleted(self):
+        made = self.create("life", tags=[{"key": "a", "value": "b"}])
+        self.assertEqual(made["stateMachineArn"], machine_arn("life"))
+        self.assertAlmostEqual(made["creationDate"], time.time(), delta=60)
+        shown = self.good("DescribeStateMachine", stateMachineArn=machine_arn("life"))
+        self.assertEqual(shown["definition"], passing({"n": 1}))
+        self.assertEqual((shown["status"], shown["type"], shown["roleArn"]), ("ACTIVE", "STANDARD", ROLE))
+        self.assertEqual(shown["loggingConfiguration"], {"level": "OFF", "includeExecutionData": False})
+        self.assertNotIn("revisionId", shown)
+        listed = self.good("ListStateMachines")["stateMachines"]
+        self.assertIn({"name": "life", "type": "STANDARD", "stateMachineArn": machine_arn("life"),
+                       "creationDate": made["creationDate"]}, listed)
+        self.assertEqual(self.good("DeleteStateMachine", stateMachineArn=machine_arn("life")), {})
+        self.assertEqual(self.good("DeleteStateMachine", stateMachineArn=machine_arn("life")), {})
+        self.assertEqual(self.bad("DescribeStateMachine", "StateMachineDoesNotExist",
+                                  stateMachineArn=machine_arn("life")),
+                         f"State Machine Does Not Exist: '{machine_arn('life')}'")
+
+    def test_creating_again_is_the_same_when_the_machine_is(self):
+        first = self.create("again")
+        self.assertEqual(self.create("again"), first)
+        self.assertEqual(self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="again",
+                                  definition=passing({"n": 2}), roleArn=ROLE),
+                         f"State Machine Already Exists: '{machine_arn('again')}'")
+
+    def test_an_update_concerns_later_executions_only(self):
+        self.create("upd", WAITING)
+        before = self.start("upd")
+        updated = self.good("UpdateStateMachine", stateMachineArn=machine_arn("upd"), definition=passing({"n": 2}))
+        self.assertRegex(updated["revisionId"], UUID)
+        self.assertEqual(self.good("UpdateStateMachine", stateMachineArn=machine_arn("upd"),
+                                   definition=passing({"n": 2}))["revisionId"], updated["revisionId"])
+        self.assertEqual(json.loads(self.end_of(self.start("upd"))["output"]), {"n": 2})
+        self.assertEqual(self.describe(before)["status"], "RUNNING")
+        shown = self.good("DescribeStateMachineForExecution", executionArn=before)
+        self.assertEqual(shown["definition"], WAITING)
+        self.assertNotIn("revisionId", shown)
+        self.good("StopExecution", executionArn=before)
+
+    def test_names_with_signs_that_paths_do_not_take(self):
+        for name in ("_hidden", ".dot", "plus+sign", "p(1)=2!", "x@y"):
+            with self.subTest(name):
+                self.create(name)
+                execution = self.start(name)
+                self.assertEqual(json.loads(self.end_of(execution)["output"]), {"n": 1})
+                self.good("DeleteStateMachine", stateMachineArn=machine_arn(name))
+
+    def test_a_name_of_a_flow_is_taken(self):
+        self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="lua", definition=passing(1), roleArn=ROLE)
+
+    def test_bad_definitions_are_refused(self):
+        message = self.bad("CreateStateMachine", "InvalidDefinition", name="bad", definition='{"StartAt":"A"}',
+                           roleArn=ROLE)
+        self.assertEqual(message, "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are "
+                         "required: [States] at /'")
+        self.create("good")
+        self.bad("UpdateStateMachine", "InvalidDefinition", stateMachineArn=machine_arn("good"), definition="{}")
+        self.assertEqual(self.good("ValidateStateMachineDefinition", definition=passing(1)),
+                         {"result": "OK", "diagnostics": [], "truncated": False})
+        self.assertEqual(self.good("ValidateStateMachineDefinition", definition="{}")["result"], "FAIL")
+
+    def test_logging_and_tracing(self):
+        group = {"cloudWatchLogsLogGroup": {"logGroupArn": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:g:*"}}
+        self.create("logs", loggingConfiguration={"level": "ALL", "destinations": [group]},
+                    tracingConfiguration={"enabled": True})
+        shown = self.good("DescribeStateMachine", stateMachineArn=machine_arn("logs"))
+        self.assertEqual(shown["loggingConfiguration"],
+                         {"level": "ALL", "includeExecutionData": False, "destinations": [group]})
+        self.assertEqual(shown["tracingConfiguration"], {"enabled": True})
+        for logging in ({"level": "ERROR"}, {"level": "ALL", "destinations": [group, group]}):
+            self.assertEqual(self.bad("UpdateStateMachine", "InvalidLoggingConfiguration",
+                                      stateMachineArn=machine_arn("logs"), loggingConfiguration=logging),
+                             "Invalid Logging Configuration: Must specify exactly one Log Destination.")
+
+    def test_tags(self):
+        arn = machine_arn("tagged")
+        self.create("tagged", tags=[{"key": "b", "value": "1"}])
+        self.good("TagResource", resourceArn=arn, tags=[{"key": "a", "value": ""}, {"key": "b", "value": "2"}])
+        self.assertEqual(self.good("ListTagsForResource", resourceArn=arn)["tags"],
+                         [{"key": "a", "value": ""}, {"key": "b", "value": "2"}])
+        self.good("UntagResource", resourceArn=arn, tagKeys=["a", "none"])
+        self.assertEqual(self.good("ListTagsForResource", resourceArn=arn)["tags"], [{"key": "b", "value": "2"}])
+        self.bad("TagResource", "TooManyTags", resourceArn=arn,
+                 tags=[{"key": f"k{i}", "value": ""} for i in range(50)])
+        self.bad("ListTagsForResource", "ResourceNotFound", resourceArn=machine_arn("nothing"))
+        self.bad("TagResource", "ValidationException", resourceArn=arn, tags=None)
+
+    def test_lists_come_in_pages(self):
+        names = [f"page-{i}" for i in range(5)]
+        for name in names:
+            self.create(name)
+        found, token = [], {}
+        while True:
+            answer = self.good("ListStateMachines", maxResults=2, **token)
+            self.assertLessEqual(len(answer["stateMachines"]), 2)
+            found += [one["name"] for one in answer["stateMachines"]]
+            if "nextToken" not in answer:
+                break
+            token = {"nextToken": answer["nextToken"]}
+        self.assertEqual([name for name in found if name in names], names)
+        self.assertEqual(len(found), len(set(found)))
+        for wrong in ("xx", "00", token["nextToken"][2:]):
+            self.assertEqual(self.bad("ListStateMachines", "InvalidToken", nextToken=wrong),
+                             "Invalid Token: 'Invalid token'")
+        self.bad("ListExecutions", "InvalidToken", stateMachineArn=machine_arn(names[0]), **token)
+
+    FLOWS = {"lua.lua": "return function() end"}
+
+
+class Versions(AwsCase):
+    def publish(self, name):
+        return self.good("PublishStateMachineVersion", stateMachineArn=machine_arn(name))["stateMachineVersionArn"]
+
+    def test_versions_keep_what_they_were(self):
+        made = self.create("ver", passing(1), publish=True, versionDescription="first")
+        self.assertEqual(made["stateMachineVersionArn"], machine_arn("ver", 1))
+        self.assertEqual(self.publish("ver"), machine_arn("ver", 1))
+        for n in range(2, 9):
+            updated = self.good("UpdateStateMachine", stateMachineArn=machine_arn("ver"), definition=passing(n),
+                                publish=True)
+            self.assertEqual(updated["stateMachineVersionArn"], machine_arn("ver", n))
+        listed = self.good("ListStateMachineVersions", stateMachineArn=machine_arn("ver"))["stateMachineVersions"]
+        self.assertEqual([one["stateMachineVersionArn"] for one in listed],
+                         [machine_arn("ver", n) for n in range(8, 0, -1)])
+        execution = self.end_of(self.start("ver", qualifier=1))
+        self.assertEqual((execution["output"], execution["stateMachineVersionArn"]), ("1", machine_arn("ver", 1)))
+        shown = self.good("DescribeStateMachine", stateMachineArn=machine_arn("ver", 1))
+        self.assertEqual((shown["definition"], shown["description"]), (passing(1), "first"))
+        self.good("DeleteStateMachineVersion", stateMachineVersionArn=machine_arn("ver", 1))
+        self.bad("StartExecution", "StateMachineDoesNotExist", stateMachineArn=machine_arn("ver", 1))
+        self.bad("PublishStateMachineVersion", "ConflictException", stateMachineArn=machine_arn("ver"), revisionId="x")
+
+    def test_aliases_lead_to_versions_by_weight(self):
+        self.create("al", passing(1), publish=True)
+        self.good("UpdateStateMachine", stateMachineArn=machine_arn("al"), definition=passing(2), publish=True)
+        routes = [{"stateMachineVersionArn": machine_arn("al", n), "weight": 50} for n in (1, 2)]
+        self.good("CreateStateMachineAlias", name="live", routingConfiguration=routes)
+        self.good("CreateStateMachineAlias", name="live", routingConfiguration=routes)
+        outputs = {self.end_of(self.start("al", qualifier="live"))["output"] for _ in range(40)}
+        self.assertEqual(outputs, {"1", "2"})
+        self.assertIn("[live]", self.bad("DeleteStateMachineVersion", "ConflictException",
+                                         stateMachineVersionArn=machine_arn("al", 1)))
+        self.good("UpdateStateMachineAlias", stateMachineAliasArn=machine_arn("al", "live"),
+                  routingConfiguration=[{"stateMachineVersionArn": machine_arn("al", 2), "weight": 100}])
+        shown = self.good("DescribeStateMachineAlias", stateMachineAliasArn=machine_arn("al", "live"))
+        self.assertEqual(shown["routingConfiguration"],
+                         [{"stateMachineVersionArn": machine_arn("al", 2), "weight": 100}])
+        execution = self.end_of(self.start("al", qualifier="live"))
+        self.assertEqual(execution["stateMachineAliasArn"], machine_arn("al", "live"))
+        self.good("DeleteStateMachineAlias", stateMachineAliasArn=machine_arn("al", "live"))
+        self.bad("DescribeStateMachineAlias", "ResourceNotFound", stateMachineAliasArn=machine_arn("al", "live"))
+
+    def test_bad_routes(self):
+        self.create("routes", publish=True)
+        version = machine_arn("routes", 1)
+
+        def refused(*routes, code="ValidationException"):
+            return self.bad("CreateStateMachineAlias", code, name="a", routingConfiguration=[
+                {"stateMachineVersionArn": arn, "weight": weight} for arn, weight in routes])
+        self.assertEqual(refused((version, 99)), "Sum of routing configuration weights must equal 100. Received: [99]")
+        self.assertIn("value less than or equal to 100", refused((version, 101)))
+        self.assertIn("distinct", refused((version, 50), (version, 50)))
+        self.assertEqual(refused((machine_arn("routes", "live"), 100)),
+                         "Routing configuration must contain state machine version ARNs. Received: "
+                         f"[{machine_arn('routes', 'live')}]")
+        refused((machine_arn("routes", 9), 100), code="ResourceNotFound")
+        self.assertIn(f"Value '[RoutingConfigurationListItem(stateMachineVersionArn={version}, weight=1), Routing",
+                      refused(*[(version, 1)] * 3))
+
+
+class Executions(AwsCase):
+    FLOWS = {"file.asl.json": ECHO, "double.lua": "return { run = function(_, o) return o.n * 2 end }",
+             "components/flaky.lua": "return function(ctx, o) return ctx.request { url = ctx.env.UPSTREAM, retry = 0 } end"}
+
+    def setUp(self):
+        super().setUp()
+        self.answer = (200, {"ok": True})
+
+    def handle(self, _):
+        return self.answer
+
+    def test_one_is_started_described_and_listed(self):
+        self.create("ex", ECHO)
+        execution = self.start("ex", {"b": [1, None]}, name="first")
+        self.assertEqual(execution, execution_arn("ex", "first"))
+        shown = self.end_of(execution)
+        self.assertEqual((json.loads(shown["input"]), json.loads(shown["output"])), ({"b": [1, None]},) * 2)
+        self.assertEqual((shown["status"], shown["name"], shown["redriveStatus"]),
+                         ("SUCCEEDED", "first", "NOT_REDRIVABLE"))
+        self.assertGreaterEqual(shown["stopDate"], shown["startDate"])
+        listed = self.good("ListExecutions", stateMachineArn=machine_arn("ex"))["executions"]
+        self.assertEqual([one["executionArn"] for one in listed], [execution])
+        self.assertEqual(self.good("ListExecutions", stateMachineArn=machine_arn("ex"), statusFilter="RUNNING"),
+                         {"executions": []})
+        self.assertIn("[SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]",
+                      self.bad("ListExecutions", "ValidationException", stateMachineArn=machine_arn("ex"),
+                               statusFilter="done"))
+
+    def test_a_name_stands_for_one_execution(self):
+        self.create("named", WAITING)
+        first = self.good("StartExecution", stateMachineArn=machine_arn("named"), name="n", input="{}")
+        again = self.good("StartExecution", stateMachineArn=machine_arn("named"), name="n", input="{}")
+        self.assertEqual(first, again)
+        self.assertEqual(self.bad("StartExecution", "ExecutionAlreadyExists", stateMachineArn=machine_arn("named"),
+                                  name="n", input="[]"),
+                         f"Execution Already Exists: '{execution_arn('named', 'n')}'")
+        self.good("StopExecution", executionArn=first["executionArn"])
+        self.bad("StartExecution", "ExecutionAlreadyExists", stateMachineArn=machine_arn("named"), name="n",
+                 input="{}")
+
+    def test_of_many_starts_with_one_name_one_wins(self):
+        self.create("race", WAITING)
+        arns = in_threads(8, lambda _: self.good("StartExecution", self.fresh(), stateMachineArn=machine_arn("race"),
+                                                 name="n")["startDate"])
+        self.assertEqual(len(set(arns)), 1)
+        listed = self.good("ListExecutions", stateMachineArn=machine_arn("race"))["executions"]
+        self.assertEqual(len(listed), 1)
+        self.good("StopExecution", executionArn=listed[0]["executionArn"])
+
+    def fresh(self):
+        client = Client(self.host.port)
+        self.addCleanup(client.disconnect)
+        return client
+
+    def test_stop(self):
+        self.create("stop", WAITING)
+        execution = self.start("stop")
+        stopped = self.good("StopExecution", executionArn=execution, error="E", cause="because")
+        shown = self.describe(execution)
+        self.assertEqual((shown["status"], shown["error"], shown["cause"]), ("ABORTED", "E", "because"))
+        self.assertEqual(shown["stopDate"], stopped["stopDate"])
+        self.assertEqual(self.good("StopExecution", executionArn=execution)["stopDate"], stopped["stopDate"])
+        last = self.good("GetExecutionHistory", executionArn=execution, reverseOrder=True, maxResults=1)["events"][0]
+        self.assertEqual((last["type"], last["executionAbortedEventDetails"]),
+                         ("ExecutionAborted", {"error": "E", "cause": "because"}))
+
+    def test_history_in_pages_and_reversed(self):
+        self.create("hist", ECHO)
+        execution = self.start("hist", {"x": 1})
+        self.end_of(execution)
+        whole = self.good("GetExecutionHistory", executionArn=execution)["events"]
+        self.assertEqual([event["type"] for event in whole],
+                         ["ExecutionStarted", "PassStateEntered", "PassStateExited", "ExecutionSucceeded"])
+        backwards = self.good("GetExecutionHistory", executionArn=execution, reverseOrder=True)["events"]
+        self.assertEqual(backwards, whole[::-1])
+        page = self.good("GetExecutionHistory", executionArn=execution, maxResults=3)
+        rest = self.good("GetExecutionHistory", executionArn=execution, maxResults=3, nextToken=page["nextToken"])
+        self.assertEqual(page["events"] + rest["events"], whole)
+        self.assertNotIn("nextToken", rest)
+        bare = self.good("GetExecutionHistory", executionArn=execution, includeExecutionData=False)["events"]
+        self.assertNotIn("input", bare[0]["executionStartedEventDetails"])
+
+    def test_what_a_release_that_is_gone_had(self):
+        self.create("gone", json.dumps({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}}))
+        execution = self.start("gone")
+        self.end_of(execution)
+        run = ask(self.host, "GET", "/v1/runs?flow=gone").body["items"][0]["id"]
+        for n in range(40):  # so many that older ones are collected
+            self.create(f"other-{n}")
+
+        def is_gone():
+            return ask(self.host, "GET", f"/v1/runs/{run}/replay").status == 409
+        wait_until(is_gone, SECONDS, "the release to be collected")
+        events = self.good("GetExecutionHistory", executionArn=execution)["events"]
+        self.assertEqual([event["type"] for event in events],
+                         ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"])
+        self.good("RedriveExecution", executionArn=execution)
+        self.assertEqual(self.end_of(execution)["redriveCount"], 1)
+
+    def test_map_runs(self):
+        self.create("map", json.dumps({"StartAt": "M", "States": {"M": {
+            "Type": "Map", "End": True, "MaxConcurrency": 2, "Label": "each", "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P",
+                "States": {"P": {"Type": "Pass", "End": True}}}}}}))
+        execution = self.start("map", [1, 2, 3])
+        self.assertEqual(self.end_of(execution)["output"], "[1,2,3]")
+        found = self.good("ListMapRuns", executionArn=execution)["mapRuns"]
+        self.assertEqual(len(found), 1)
+        self.assertEqual(found[0]["stateMachineArn"], machine_arn("map/each"))
+        shown = self.good("DescribeMapRun", mapRunArn=found[0]["mapRunArn"])
+        self.assertEqual((shown["executionArn"], shown["status"], shown["maxConcurrency"]),
+                         (execution, "SUCCEEDED", 2))
+        self.assertEqual((shown["itemCounts"]["total"], shown["itemCounts"]["succeeded"]), (3, 3))
+        self.assertEqual(self.good("ListExecutions", mapRunArn=found[0]["mapRunArn"]), {"executions": []})
+        self.bad("ListExecutions", "ValidationException")
+        self.bad("DescribeMapRun", "ResourceNotFound", mapRunArn=found[0]["mapRunArn"][:-1] + "x")
+        self.bad("UpdateMapRun", "ValidationException", mapRunArn=found[0]["mapRunArn"], maxConcurrency=1)
+
+    def test_a_machine_made_anew_has_no_executions(self):
+        self.create("anew", WAITING)
+        execution = self.start("anew", name="n")
+        self.good("DeleteStateMachine", stateMachineArn=machine_arn("anew"))
+        self.bad("DescribeExecution", "ExecutionDoesNotExist", executionArn=execution)
+        self.create("anew", WAITING)
+        self.assertEqual(self.bad("DescribeExecution", "ExecutionDoesNotExist", executionArn=execution),
+                         f"Execution Does Not Exist: '{execution}'")
+        self.assertEqual(self.good("ListExecutions", stateMachineArn=machine_arn("anew")), {"executions": []})
+        self.assertEqual(self.start("anew", name="n"), execution)
+        self.good("StopExecution", executionArn=execution)
+        stopped = ask(self.host, "GET", "/v1/runs?flow=anew").body["items"]
+        self.assertEqual({run["status"] for run in stopped}, {"cancelled"})
+
+    def test_express(self):
+        self.create("exp", ECHO, type="EXPRESS")
+        answer = self.good("StartSyncExecution", stateMachineArn=machine_arn("exp"), input='{"a":1}', name="n")
+        self.assertRegex(answer["executionArn"], f"^{re.escape(machine_arn('exp')).replace('stateMachine', 'express')}:n:")
+        self.assertEqual((answer["status"], json.loads(answer["output"])), ("SUCCEEDED", {"a": 1}))
+        self.assertEqual(answer["billingDetails"], {"billedDurationInMilliseconds": 100, "billedMemoryUsedInMB": 64})
+        self.assertIn(":express:exp:", self.start("exp"))
+        self.bad("ListExecutions", "StateMachineTypeNotSupported", stateMachineArn=machine_arn("exp"))
+        self.assertEqual(self.bad("DescribeExecution", "InvalidArn", executionArn=answer["executionArn"]),
+                         "Invalid Arn: 'Resource type not valid in this context: express'")
+        self.create("std", ECHO)
+        self.assertEqual(self.bad("StartSyncExecution", "StateMachineTypeNotSupported",
+                                  stateMachineArn=machine_arn("std")),
+                         "This operation is not supported by this type of state machine")
+
+    def test_a_machine_that_is_a_file(self):
+        shown = self.good("DescribeStateMachine", stateMachineArn=machine_arn("file"))
+        self.assertEqual((shown["definition"], shown["type"]), (ECHO, "STANDARD"))
+        self.assertIn("file", [one["name"] for one in self.good("ListStateMachines")["stateMachines"]])
+        execution = self.start("file", {"a": 1}, name="n")
+        self.assertEqual(json.loads(self.end_of(execution)["output"]), {"a": 1})
+        run = self.start_run("file", {"by": "v1"}).run
+        self.assertEqual(json.loads(self.describe(execution_arn("file", run))["output"]), {"by": "v1"})
+        self.assertEqual(len(self.good("ListExecutions", stateMachineArn=machine_arn("file"))["executions"]), 2)
+        self.assertIn("file.asl.json", self.bad("UpdateStateMachine", "ValidationException",
+                                                stateMachineArn=machine_arn("file"), definition=ECHO))
+        self.bad("DeleteStateMachine", "ValidationException", stateMachineArn=machine_arn("file"))
+
+    def test_redrive_of_a_failed_one(self):
+        self.create("red", json.dumps({"StartAt": "First", "States": {
+            "First": {"Type": "Task", "Resource": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:flaky", "Next": "Both"},
+            "Both": {"Type": "Parallel", "End": True, "Branches": [
+                {"StartAt": "F", "States": {"F": {"Type": "Task", "End": True, "Resource":
+                                                  f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:flaky"}}},
+                {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 1, "End": True}}}]}}}))
+        self.answer = (500, {})
+        execution = self.start("red")
+        self.assertEqual(self.end_of(execution)["status"], "FAILED")
+        self.assertEqual(self.describe(execution)["redriveStatus"], "REDRIVABLE")
+        self.good("RedriveExecution", executionArn=execution)
+        failed = self.end_of(execution)
+        self.assertEqual((failed["status"], failed["redriveCount"]), ("FAILED", 1))
+        self.answer = (200, {"ok": True})
+        self.good("RedriveExecution", executionArn=execution)
+        shown = self.end_of(execution)
+        self.assertEqual((shown["status"], shown["redriveCount"]), ("SUCCEEDED", 2), shown)
+        self.assertEqual(json.loads(shown["output"])[0], {"ok": True})
+        self.assertEqual(self.bad("RedriveExecution", "ExecutionNotRedrivable", executionArn=execution),
+                         "Execution is SUCCEEDED and cannot be redriven")
+
+    def test_redrive_of_a_stopped_one(self):
+        self.create("redstop", json.dumps({"StartAt": "W", "States": {
+            "W": {"Type": "Wait", "Seconds": 2, "End": True}}}))
+        execution = self.start("redstop", {"a": 1})
+        self.bad("RedriveExecution", "ExecutionNotRedrivable", executionArn=execution)
+        self.good("StopExecution", executionArn=execution)
+        self.good("RedriveExecution", executionArn=execution)
+        self.assertEqual(json.loads(self.end_of(execution)["output"]), {"a": 1})
+
+    def test_redrive_by_v1(self):
+        self.create("redv1", WAITING)
+        execution = self.start("redv1")
+        run = ask(self.host, "GET", "/v1/runs?flow=redv1").body["items"][0]["id"]
+        self.assertEqual(ask(self.host, "POST", f"/v1/runs/{run}/redrive").body["code"], "WRONG_STATE")
+        self.good("StopExecution", executionArn=execution)
+        self.assertEqual(ask(self.host, "POST", f"/v1/runs/{run}/redrive", '{"reason":"r"}').status, 202)
+        self.assertEqual(self.describe(execution)["status"], "RUNNING")
+        entry = ask(self.host, "GET", f"/v1/audit?run={run}").body["items"][0]
+        self.assertEqual((entry["action"], entry["reason"]), ("redrive", "r"))
+        self.good("StopExecution", executionArn=execution)
+        other = self.start_run("double", {"n": 1}).run
+        self.assertEqual(ask(self.host, "POST", f"/v1/runs/{other}/redrive").body["code"], "WRONG_STATE")
+
+
+class Errors(AwsCase):
+    def test_what_is_no_call(self):
+        for headers, body, code in (
+                ({}, "{}", "UnknownOperationException"),
+                ({"X-Amz-Target": "AWSStepFunctions.Nothing"}, "{}", "UnknownOperationException"),
+                ({"X-Amz-Target": "DynamoDB_20120810.ListTables"}, "{}", "UnknownOperationException"),
+                (headers_of("ListStateMachines"), "{", "SerializationException"),
+                (headers_of("ListStateMachines"), "[]", "SerializationException"),
+                (headers_of("ListStateMachines"), '{"maxResults":"a"}', "SerializationException"),
+                (headers_of("DescribeStateMachine"), "", "ValidationException")):
+            with self.subTest(code=code, body=body):
+                answer = ask(self.host, "POST", "/", body, headers)
+                self.assertEqual((answer.status, answer.body["__type"].rpartition("#")[2]), (400, code))
+                self.assertTrue(answer.body["message"])
+
+    def test_arns(self):
+        for arn, text in (("x", "Invalid ARN prefix: x"), ("arn:aws:states", "Invalid ARN: arn:aws:states"),
+                          (execution_arn("a", "b"), "Resource type not valid in this context: execution"),
+                          ("arn:aws:s3:::bucket", "Invalid ARN: arn:aws:s3:::bucket")):
+            self.assertEqual(self.bad("DescribeStateMachine", "InvalidArn", stateMachineArn=arn),
+                             f"Invalid Arn: '{text}'")
+        other = machine_arn("a").replace("us-east-1", "eu-west-1")
+        self.bad("DescribeStateMachine", "StateMachineDoesNotExist", stateMachineArn=other)
+
+    def test_parameters(self):
+        message = self.bad("CreateStateMachine", "ValidationException", name="x" * 81, type="FAST")
+        self.assertEqual(
+            message, "3 validation errors detected: Value null at 'definition' failed to satisfy constraint: Member "
+            f"must not be null; Value '{'x' * 81}' at 'name' failed to satisfy constraint: Member must have length "
+            "less than or equal to 80; Value 'FAST' at 'type' failed to satisfy constraint: Member must satisfy enum "
+            "value set: [STANDARD, EXPRESS]")
+        self.assertEqual(self.bad("CreateStateMachine", "InvalidName", name="a b", definition=ECHO, roleArn=ROLE),
+                         "Invalid Name: 'a b'")
+        self.assertEqual(self.bad("CreateStateMachine", "InvalidArn", name="a", definition=ECHO, roleArn="me"),
+                         "Invalid Role Arn: 'me'")
+        self.create("input")
+        self.assertEqual(self.bad("StartExecution", "InvalidExecutionInput", stateMachineArn=machine_arn("input"),
+                                  input=""), "Invalid State Machine Execution Input: 'Invalid execution input.'")
+        self.assertIn("Unrecognized token 'no'",
+                      self.bad("StartExecution", "InvalidExecutionInput", stateMachineArn=machine_arn("input"),
+                               input="no"))
+
+
+class Access(Calls, FolderCase):
+    def setUp(self):
+        super().setUp()
+        self.data = os.path.join(self.scratch, "data")
+
+    def signed(self, operation, key, secret, body="{}", **more):
+        headers = sign(headers_of(operation), body, f"127.0.0.1:{self.host.port}", key, secret, **more)
+        answer = ask(self.host, "POST", "/", body, headers)
+        return answer.status, (answer.body or {}).get("__type", "").rpartition("#")[2]
+
+    def test_signatures_are_verified_once_there_are_tokens(self):
+        with Host(self.folder, data_dir=self.data) as self.host:
+            self.assertEqual(self.signed("ListStateMachines", "AKIDWRONG", "any"), (200, ""))
+        admin = make_token(self.data, "admin")
+        self.host = self.enterContext(Host(self.folder, data_dir=self.data))
+        for name, value in (("aws.operator.AKIDOPERATOR", "AWS4secret/one"), ("aws.viewer.AKIDVIEWER", "AWS4other")):
+            answer = ask(self.host, "PUT", f"/v1/secrets/{name}", json.dumps({"value": value}),
+                         {"Authorization": f"Bearer {admin}", "Content-Type": "application/json"})
+            self.assertIn(answer.status, (200, 201, 204), answer.body)
+        create = json.dumps({"name": "a", "definition": ECHO, "roleArn": ROLE})
+        self.assertEqual(self.signed("CreateStateMachine", "AKIDOPERATOR", "secret/one", create), (200, ""))
+        self.assertEqual(self.signed("ListStateMachines", "AKIDVIEWER", "other"), (200, ""))
+        self.assertEqual(self.signed("CreateStateMachine", "AKIDVIEWER", "other", create),
+                         (400, "AccessDeniedException"))
+        self.assertEqual(self.signed("ListStateMachines", "AKIDVIEWER", "wrong"), (400, "InvalidSignatureException"))
+        self.assertEqual(self.signed("ListStateMachines", "AKIDNOBODY", "other"),
+                         (400, "UnrecognizedClientException"))
+        late = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=6)
+        self.assertEqual(self.signed("ListStateMachines", "AKIDVIEWER", "other", at=late),
+                         (400, "InvalidSignatureException"))
+        self.bad("ListStateMachines", "MissingAuthenticationTokenException")
+        answer = ask(self.host, "POST", "/", "{}", {**headers_of("ListStateMachines"),
+                                                   "Authorization": f"Bearer {admin}"})
+        self.assertEqual(answer.status, 200)
+
+
+class Functions(Calls, FolderCase):
+    FLOWS = {"components/later.lua": "return function() error 'not yet' end"}
+
+    def test_a_redrive_calls_functions_as_they_are_now(self):
+        self.host = self.serve()
+        self.create("later", json.dumps({"StartAt": "F", "States": {"F": {
+            "Type": "Task", "End": True, "Resource": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:later"}}}))
+        execution = self.start("later")
+        self.assertEqual(self.end_of(execution)["status"], "FAILED")
+        before = ask(self.host, "GET", "/v1/flows").body["release"]
+        self.write({"components/later.lua": "return function() return 'now' end"})
+        wait_until(lambda: ask(self.host, "GET", "/v1/flows").body["release"] != before, SECONDS, "the change")
+        self.good("RedriveExecution", executionArn=execution)
+        self.assertEqual(self.end_of(execution)["output"], '"now"')
+        self.assertEqual(self.good("GetExecutionHistory", executionArn=execution)["events"][-1]["type"],
+                         "ExecutionSucceeded")
+
+
+class Restart(Calls, FolderCase):
+    def test_machines_versions_and_executions_are_there_again(self):
+        data = os.path.join(self.scratch, "data")
+        with Host(self.folder, data_dir=data, args=["--shards", "2"]) as self.host:
+            self.create("kept", passing(1), publish=True, tags=[{"key": "a", "value": "b"}])
+            self.good("UpdateStateMachine", stateMachineArn=machine_arn("kept"), definition=WAITING)
+            execution = self.start("kept", name="n")
+            self.create("fast", ECHO, type="EXPRESS")
+        with Host(self.folder, data_dir=data, args=["--shards", "1"]) as self.host:
+            self.assertEqual(self.describe(execution)["status"], "RUNNING")
+            self.assertEqual(self.end_of(self.start("kept", qualifier=1))["output"], "1")
+            self.assertEqual(self.good("DescribeStateMachine", stateMachineArn=machine_arn("kept"))["definition"],
+                             WAITING)
+            self.assertEqual(self.good("ListTagsForResource", resourceArn=machine_arn("kept"))["tags"],
+                             [{"key": "a", "value": "b"}])
+            answer = self.good("StartSyncExecution", stateMachineArn=machine_arn("fast"), input="[1]")
+            self.assertEqual(answer["output"], "[1]")
+            self.good("StopExecution", executionArn=execution)
+
+    def test_account_and_region_are_settings(self):
+        self.write({"host.lua": 'return { aws = { account = "999999999999", region = "eu-central-1" } }'})
+        with Host(self.folder) as self.host:
+            made = self.create("a")
+            self.assertEqual(made["stateMachineArn"], "arn:aws:states:eu-central-1:999999999999:stateMachine:a")
+
+
+if __name__ == "__main__":
+    unittest.main()
