@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import bench_engine  # noqa: E402
 import bench_jsonata  # noqa: E402
 import bench_login  # noqa: E402
+import bench_machines  # noqa: E402
 import bench_reload  # noqa: E402
 import bench_rules  # noqa: E402
 from harness import ROOT, Host  # noqa: E402
@@ -42,10 +43,11 @@ FLOWS = {
 UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
-def wrk(host, path, connections, method="GET", body=None, seconds=SECONDS):
+def wrk(host, path, connections, method="GET", body=None, seconds=SECONDS, headers=None):
     """(requests per second, p50 ms, p99 ms); any answer that is not 2xx ends the bench."""
     script = tempfile.NamedTemporaryFile("w", suffix=".lua")
-    script.write(f"wrk.method = '{method}'\n" + (f"wrk.body = '{body}'\n" if body else ""))
+    lines = [f"wrk.method = '{method}'", *[f"wrk.headers['{name}'] = '{text}'" for name, text in (headers or {}).items()]]
+    script.write("\n".join([*lines, f"wrk.body = [==[{body}]==]" if body else "", ""]))
     script.flush()
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency", "-s", script.name, host.url + path]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -209,6 +211,7 @@ def main():
     measure_expressions(row)
     measure_jsonata(row)
     bench_rules.measure(row, wrk)
+    bench_machines.measure(row, wrk)
     shutil.rmtree(scratch)
     with open(os.path.join(ROOT, "build", "bench.json"), "w", encoding="utf-8") as file:
         json.dump({"processors": os.cpu_count(), "rows": rows}, file, indent=2)

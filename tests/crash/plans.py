@@ -41,3 +41,11 @@ TASKS_RARE = {"engine.task.return": 2, "engine.task.returned": 2}
 OFTEN = ("store.commit", "store.committed", "engine.submit", "engine.committed", "engine.effect.start",
          "engine.effect.done")
 OFTEN_RANGE = (3, 150)
+
+# also in test_machines.py: the first passage, and one drawn up to that number
+MACHINES = {
+    "store.commit": 80, "store.committed": 80, "engine.effect.start": 60, "engine.effect.done": 60, "engine.park": 12,
+    "engine.wake": 12, "engine.alarm.set": 12, "engine.alarm.fire": 12, "engine.child.start": 2, "engine.child.end": 2,
+    "engine.task.queue": 20, "engine.task.take": 20, "engine.task.taken": 20, "engine.task.end": 20,
+    "engine.task.ended": 20,
+}

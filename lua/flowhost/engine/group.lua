@@ -166,6 +166,7 @@ function pump(group)
             on_branch_end(group, branch, ended, ok, value)
         end, group.fiber)
         fiber.scope.parent = group.fiber.scope
+        fiber.now = math.max(fiber.now, group.ended_now) -- of what has made room for it
         fiber.origin = group.functions[branch] or group.functions[1]
         fiber.is_lost = fiber.is_lost or group.is_interrupted
             or (group.recorded_winner and group.recorded_winner ~= branch)

@@ -283,12 +283,21 @@ function M.replay_effect(fiber, entry)
     return M.replay(fiber, entry)
 end
 
+--- The batch on disk ends within a turn: what other branches did in it comes after this, and is not on disk either.
+local function stop_probe(fiber)
+    fiber.run.is_over = true
+end
+
 --- A value made inside the process (a uuid, the time): recorded, waits for nothing. `produce` is called when it is not
---- recorded yet. Also returns the entry of one that is.
+--- recorded yet; not by a replay that shows a history, which goes no further than what is on disk. Also returns the
+--- entry of one that is recorded.
 function M.value(kind, name, produce)
     local fiber, path, entry = M.begin(kind, name, "")
     if entry then
         return M.replay(fiber, entry), entry
+    end
+    if fiber.run.probe and fiber.run.history and coroutine.isyieldable() then
+        fiber_module.wait { start = stop_probe }
     end
     local started = timer.now_ms()
     local is_json, value, text = M.normalize(produce(fiber))

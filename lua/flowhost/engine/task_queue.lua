@@ -118,6 +118,14 @@ local function hand_out(queue, poller, task)
     forget_if_idle(queue)
 end
 
+local last_taken = 0
+
+--- When a task is taken: now in ms, no two the same, as histories show them in that order.
+local function next_taken()
+    last_taken = math.max(timer.now_ms(), last_taken + 0.001)
+    return last_taken
+end
+
 local function on_taken(queue, poller, key, task, code)
     queue.claimed[key], queue.claims = nil, queue.claims - 1
     if code == "CONFLICT" then
@@ -142,7 +150,7 @@ local function claim_stored(queue, poller, key, input)
     end
     queue.claimed[key], queue.claims = true, queue.claims + 1
     local task = { name = queue.name, run = system.id_text(run_bytes), id = system.hex(id), scheduled = scheduled,
-        worker = poller.worker, taken = timer.now_ms(), input = input }
+        worker = poller.worker, taken = next_taken(), input = input }
     fault "engine.task.take"
     task_rows.take(key, row, text, task.worker, task.taken, function(code)
         on_taken(queue, poller, key, task, code)
@@ -153,7 +161,7 @@ local function claim_memory(queue, poller, item)
     table.remove(queue.memory, 1)
     queue.by_id[item.id], queue.claims = nil, queue.claims + 1
     local task = { name = queue.name, run = item.run, id = item.id, scheduled = item.scheduled, in_memory = true,
-        worker = poller.worker, taken = timer.now_ms() }
+        worker = poller.worker, taken = next_taken() }
     remote.call(remote.owner(system.id_bytes(item.run)), "task_claim", task, function(result)
         queue.claims = queue.claims - 1
         if not result.input then

@@ -155,8 +155,8 @@ end
 ---@param row flowhost.TaskRow
 function M.take(key, row, text, worker, now, done)
     local _, _, run_bytes, id = M.read_queue_key(key)
-    row.worker, row.taken, row.beat = worker, now, now
-    row.alarm = row.heartbeat and now + row.heartbeat
+    row.worker, row.taken, row.beat = worker, now, math.floor(now)
+    row.alarm = row.heartbeat and row.beat + row.heartbeat
     M.change(run_bytes, id, row, text, function(code)
         if not code and row.alarm then
             alarms.announce(run_bytes, row.alarm)

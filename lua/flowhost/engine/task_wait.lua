@@ -16,6 +16,7 @@ local ending = require "flowhost.engine.ending"
 local error_object = require "flowhost.engine.error"
 local live = require "flowhost.engine.live"
 local remote = require "flowhost.engine.remote"
+local replay_order = require "flowhost.engine.replay"
 local rows = require "flowhost.engine.rows"
 local run_module = require "flowhost.engine.run"
 local signals = require "flowhost.engine.signals"
@@ -67,6 +68,16 @@ local function note_taken(current, worker, taken)
     current.extra = current.extra or {}
     current.extra.task = { worker = worker, taken = taken }
     current.on_started(worker, taken)
+end
+
+--- The same of one that had been taken before the run was brought back: in its turn, for a branch.
+local function tell_taken(current, worker, taken)
+    if not current.fiber.parent then
+        return note_taken(current, worker, taken)
+    end
+    replay_order.tell(current.fiber.run, taken, nil, function()
+        note_taken(current, worker, taken)
+    end)
 end
 
 local function forget_taken(current)
@@ -144,7 +155,7 @@ remote.on("task_claim", function(task, reply)
     local run = current.fiber.run
     run.guarded(run, function()
         note_taken(current, task.worker, task.taken)
-        current.row.beat = task.taken
+        current.row.beat = math.floor(task.taken)
         if current.row.heartbeat then
             watch_heartbeat(current)
         end
@@ -216,7 +227,7 @@ local function take_up(current)
     end
     current.row = row
     if row.taken then
-        note_taken(current, row.worker, row.taken)
+        tell_taken(current, row.worker, row.taken)
     elseif not row.is_callback and not task_rows.is_queued(run, id, row) then
         write_new(run, id, row, current.input) -- the run had stood still
         return write(run)
@@ -324,7 +335,11 @@ local function on_held(o)
         local run = current.fiber.run
         local id = task_queue.unhex(current.entry.value.task)
         local row = task_rows.read(run.bytes, id)
-        if row and row.taken then
+        if row and row.taken and current.fiber.parent then
+            replay_order.tell(run, row.taken, nil, function()
+                o.on_started(row.worker, row.taken)
+            end)
+        elseif row and row.taken then
             o.on_started(row.worker, row.taken)
         end
         if row and current.fiber.is_lost and not run.probe then
@@ -348,7 +363,11 @@ function M.wait(o)
     local path, entry = step.peek(fiber)
     refuse_stub(fiber, path, entry, o)
     local recorded = entry and entry.state ~= "o" and entry.extra and entry.extra.task
-    if recorded and recorded.taken then
+    if recorded and recorded.taken and fiber.parent then
+        replay_order.tell(fiber.run, recorded.taken, entry, function()
+            o.on_started(recorded.worker, recorded.taken)
+        end)
+    elseif recorded and recorded.taken then
         o.on_started(recorded.worker, recorded.taken)
     end
     return effect.wait("task", o.name, {

@@ -71,8 +71,8 @@ local MACHINES = {
     ["a machine that fails"] = one("A", task("flaky", { Retry = AGAIN })),
     ["a Map of ten at a time"] = one("M", map(one("A", task "call"), { MaxConcurrency = 10 })),
     ["a Map one after the other"] = one("M", map(one("A", task "call"), { MaxConcurrency = 1 })),
-    ["a Map of waits"] = one("M", map({ StartAt = "A", States = { A = { Type = "Wait", SecondsPath = "$.at", Next = "B" },
-        B = task "call" } }, { MaxConcurrency = 4 })),
+    ["a Map of waits"] = one("M", map({ StartAt = "A", States = { B = task "call",
+        A = { Type = "Wait", SecondsPath = "$.at", Next = "B" } } }, { MaxConcurrency = 4 })),
     ["a Map that fails"] = one("M", map({ StartAt = "C", States = { F = task "flaky", A = task "call",
         W = { Type = "Wait", Seconds = 500, Next = "F" }, X = wait(5000),
         C = { Type = "Choice", Default = "X", Choices = json.array {
@@ -149,8 +149,8 @@ local function play(definition, mode, count)
         files[path] = text
     end
     local list, on_found = checks()
-    local o = { files = files, flow = "m", input = { at = "x", items = numbers(count) }, upstream = upstream, checks = list,
-        on_found = on_found }
+    local o = { files = files, flow = "m", input = { at = "x", items = numbers(count) }, upstream = upstream,
+        checks = list, on_found = on_found }
     for name, value in pairs(mode.options) do
         o[name] = value
     end

@@ -3,7 +3,8 @@
 -- is asked of the host (ctx/machine_host.lua).
 --
 --   frame f (one a branch):  host, history, scope (data.lua), state (in it now), entered (id of its event),
---                            entered_previous, last (id of the event that the next one follows), retries
+--                            entered_previous, last (id of the event that the next one follows), retries, at (time
+--                            of the next event, ms, where that is not the branch's)
 --   state:                   name, kind, next (nil: the end), attempt(f, input) -> output, next, assigned
 --                            retriers, catchers, failed_event; is_terminal
 --   machine:                 start (name), states (name -> state)

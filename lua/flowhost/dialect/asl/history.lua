@@ -17,7 +17,7 @@ function M.add(f, kind, previous, details, ...)
     history.n = id
     local sink = history.sink
     if sink then
-        local event = { id = id, previousEventId = previous, type = kind, timestamp = f.host:now_ms() }
+        local event = { id = id, previousEventId = previous, type = kind, timestamp = f.at or f.host:now_ms() }
         if details then
             local name, value = details(f, ...)
             event[name] = value

@@ -88,12 +88,14 @@ end
 --- What the host tells while a task is under way.
 local function listener(f, call)
     return {
-        started = function(worker)
+        started = function(worker, at)
+            f.at = at
             if call.resource.kind == "activity" then
                 note(f, call, "Started", { workerName = worker })
             elseif call.resource.kind == "function" then
                 f.last = add(f, "LambdaFunctionStarted", f.last)
             end
+            f.at = nil
         end,
         submitted = function(output)
             note(f, call, "Submitted", output_of(f, output))

@@ -313,8 +313,13 @@ local function add_transform(c, builders)
             fail("T2011", { value = changes, position = node.update.position })
         end
         if is_object(target) then
-            for _, key in ipairs(rt.keys(changes)) do
-                c.put(target, key, changes[key])
+            local keys, copies = rt.keys(changes), {}
+            for i, key in ipairs(keys) do -- a change may be what it is put into
+                local value = changes[key]
+                copies[i] = rt.is_function(value) and value or rt.clone(value)
+            end
+            for i, key in ipairs(keys) do
+                c.put(target, key, copies[i])
             end
         end
     end

@@ -390,6 +390,7 @@ local function add_others(rt, define)
         end
         return value
     end
+    rt.clone = clone
     define("clone", "<(oa)-:o>", 1, function(value)
         return clone(getmetatable(value) == rt.OUTER and value[1] or value)
     end)

@@ -106,6 +106,10 @@ local function add_kinds(rt, o)
     rt.mark, rt.to_host = mark, to_host
 end
 
+local function processor_ms()
+    return os.clock() * 1000
+end
+
 --- Errors and the budget.
 local function add_control(rt, o)
     local state = rt.state
@@ -155,9 +159,7 @@ local function add_control(rt, o)
 
     function rt.start_budget(env)
         state.ticks, state.used, state.max_ticks = SLICE, 0, env.max_ticks or MAX_TICKS
-        state.clock = env.clock or function()
-            return os.clock() * 1000
-        end
+        state.clock = env.clock or processor_ms
         state.max_ms = env.max_ms
         state.deadline = env.max_ms and state.clock() + env.max_ms
         state.level, state.max_depth = 0, env.max_depth or huge
