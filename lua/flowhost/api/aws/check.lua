@@ -44,6 +44,9 @@ end
 
 --- Characters of a text, as UTF-16 counts them.
 local function length(text)
+    if not text:find "[\128-\255]" then
+        return #text
+    end
     local count = 0
     for lead in text:gmatch "[%z\1-\127\194-\244][\128-\191]*" do
         count = count + (#lead == 4 and 2 or 1)
