@@ -18,6 +18,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import bench_engine  # noqa: E402
+import bench_jsonata  # noqa: E402
 import bench_login  # noqa: E402
 import bench_machines  # noqa: E402
 import bench_reload  # noqa: E402
@@ -167,6 +168,13 @@ def measure_expressions(row):
             us=float(compiled), interpreted_us=float(interpreted))
 
 
+def measure_jsonata(row):
+    """JSONata beside its reference in JavaScript."""
+    for what, theirs, ours, ratio in bench_jsonata.measure() or []:
+        row(f"jsonata: {what}", f"{bench_jsonata.REACH} x node", f"{ratio:.1f} x ({ours:.1f} us)",
+            us=ours, node_us=theirs, ratio=ratio)
+
+
 def main():
     # the host looks at the folder around its own, too: in /tmp others would wake it
     scratch = tempfile.mkdtemp(prefix="flowhost-bench-")
@@ -201,6 +209,7 @@ def main():
     login = bench_login.measure()
     row(f"p99 of other requests while {bench_login.RATE}/s log in", "20 ms", f"{login['p99']:.1f} ms", **login)
     measure_expressions(row)
+    measure_jsonata(row)
     bench_rules.measure(row, wrk)
     bench_machines.measure(row, wrk)
     shutil.rmtree(scratch)

@@ -44,9 +44,17 @@ class OneState(AwsCase):
 
     def test_an_http_call_is_shown(self):
         definition = {"Type": "Task", "Resource": "arn:aws:states:::http:invoke", "End": True, "Parameters": {
-            "ApiEndpoint": self.upstream.url + "/x", "Method": "POST", "RequestBody": {"a": 1}}}
+            "ApiEndpoint": self.upstream.url + "/x", "Method": "POST", "RequestBody": {"a": 1},
+            "QueryParameters": {"q": "1"}, "Authentication": {"ConnectionArn": "conn"}}}
+        self.assertIn(self.ask("PUT", "/v1/secrets/conn", {"value": "Bearer hunter2hunter2"}).status, (200, 201))
         data = self.try_state(definition, roleArn=ROLE, inspectionLevel="TRACE")["inspectionData"]
         self.assertEqual((data["request"]["method"], data["request"]["body"]), ("POST", '{"a":1}'))
+        self.assertEqual(data["request"]["url"], self.upstream.url + "/x?q=1")
+        self.assertIn("Authorization: HIDDEN", data["request"]["headers"])
+        self.assertEqual(self.upstream.requests[0].headers["Authorization"], "Bearer hunter2hunter2")
+        shown = self.try_state(definition, roleArn=ROLE, inspectionLevel="TRACE", revealSecrets=True)
+        self.assertIn("Authorization: secret conn", shown["inspectionData"]["request"]["headers"])
+        self.assertNotIn("hunter2", json.dumps(shown))
         self.assertEqual(data["response"]["statusCode"], "200")
         data = self.try_state(definition, roleArn=ROLE, inspectionLevel="DEBUG")["inspectionData"]
         self.assertNotIn("request", data)

@@ -123,6 +123,10 @@ class Tasks(HostCase):
         wait_for_run(self.host, run, "waiting")
         sentence = self.ask("GET", f"/v1/runs/{run}/why").body["sentence"]
         self.assertIn("waiting for the task 'why-", sentence)
+        run = self.begin("work", "lambda-nobody")
+        wait_for_run(self.host, run, "waiting")
+        sentence = self.ask("GET", f"/v1/runs/{run}/why").body["sentence"]
+        self.assertIn("; there is no component 'nobody', and no activity 'lambda-nobody' of which", sentence)
 
     def test_refusals(self):
         self.assertEqual(call(self.host, "GetActivityTask", activityArn=activity_arn("none"))[1]["code"],

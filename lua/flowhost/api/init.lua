@@ -14,6 +14,7 @@ local events = require "flowhost.api.events"
 local flows = require "flowhost.api.flows"
 local links = require "flowhost.api.links"
 local openapi = require "flowhost.api.openapi"
+local machines = require "flowhost.api.machines"
 local problem = require "flowhost.api.problem"
 local psgo = require "flowhost.api.psgo"
 local rehearse = require "flowhost.api.rehearse"
@@ -61,6 +62,10 @@ router.add("GET", "/v1/openapi.json", openapi.get)
 router.add("GET", "/v1/flows", flows.list)
 router.add("POST", "/v1/flows/{name+}/runs", start.handle_api, STARTS)
 router.add("GET", "/v1/flows/{name+}/versions", flows.versions)
+router.add("GET", "/v1/machines", machines.list)
+router.add("GET", "/v1/machines/{name}", machines.get)
+router.add("PUT", "/v1/machines/{name}", machines.put)
+router.add("DELETE", "/v1/machines/{name}", machines.delete)
 router.add("GET", "/v1/flows/{name+}/stats", require "flowhost.api.flow_stats")
 router.add("POST", "/v1/flows/{name+}/disable", flows.disable)
 router.add("POST", "/v1/flows/{name+}/enable", flows.enable)

@@ -2,6 +2,7 @@
 -- GET /v1/runs/{id}/why: one sentence that says why a run stands where it stands, and the facts it is made of.
 
 local core = require "flowhost.core"
+local activities = require "flowhost.engine.activities"
 local admission = require "flowhost.engine.admission"
 local live = require "flowhost.engine.live"
 local parking = require "flowhost.engine.parking"
@@ -32,6 +33,15 @@ local function till(ms)
     return ms and " until " .. view.time(ms) or ""
 end
 
+--- What a worker needs that wants a queue's tasks, where it is not there: a function's name may be a slip.
+local function no_worker(queue)
+    local name = queue:match "^lambda%-(.+)"
+    if not name or activities.describe(queue) then
+        return ""
+    end
+    return ("; there is no component '%s', and no activity '%s' of which a worker could take it"):format(name, queue)
+end
+
 local SENTENCES = {
     sleep = function(one)
         return "waiting for a timer" .. till(one["until"])
@@ -40,7 +50,7 @@ local SENTENCES = {
         return ("waiting for the signal '%s'%s"):format(one.name, till(one["until"]))
     end,
     task = function(one)
-        return ("waiting for the task '%s' to be done%s"):format(one.name, till(one["until"]))
+        return ("waiting for the task '%s' to be done%s%s"):format(one.name, till(one["until"]), no_worker(one.name))
     end,
     call = function(one)
         local row = one.child and rows.read(system.id_bytes(one.child))

@@ -20,7 +20,7 @@ local function add_last(events, row_status, ended, err)
     if kind == "ExecutionTimedOut" then
         name = "States.Timeout"
     elseif kind == "ExecutionFailed" and err and not (name or cause) then
-        name, cause = err.code, err.message
+        name, cause = "States.Runtime", err.message
     end
     events[#events + 1] = { id = #events + 1, previousEventId = 0, type = kind, timestamp = ended,
         [kind:gsub("^E", "e") .. "EventDetails"] = { error = name, cause = cause } }

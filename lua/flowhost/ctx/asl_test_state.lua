@@ -12,7 +12,9 @@ local catalog = require "flowhost.engine.catalog"
 local machine_host = require "flowhost.ctx.machine_host"
 local machine_items = require "flowhost.ctx.machine_items"
 local machines = require "flowhost.engine.machines"
+local request_url = require "flowhost.ctx.request_url"
 local run_module = require "flowhost.engine.run"
+local secret = require "flowhost.engine.secret"
 local test_state = require "flowhost.dialect.asl.test_state"
 local uuid = require "flowhost.engine.uuid"
 
@@ -40,11 +42,11 @@ end
 
 local HIDDEN = "HIDDEN_BY_SECRETS"
 
---- Headers as one text; the value of what a connection adds is shown only to who asks for secrets.
+--- Headers as one text; of what a connection adds not even the secret's name is shown unless it is asked for.
 local function header_text(headers, is_revealed)
     local lines = {}
     for name, value in pairs(headers) do
-        local is_secret = name:lower() == "authorization" and not is_revealed
+        local is_secret = secret.name_of(value) and not is_revealed
         lines[#lines + 1] = ("%s: %s"):format(name, is_secret and HIDDEN or tostring(value))
     end
     table.sort(lines)
@@ -61,12 +63,13 @@ end
 --- Notes what an HTTP task sends and gets.
 local function watch_http(exchange, on, is_revealed)
     function on.sent(o)
-        exchange.request = { protocol = "HTTP/1.1", method = o.method, url = o.url,
+        exchange.request = { protocol = "HTTP/1.1", method = o.method,
+            url = request_url.build { url = o.url, query = o.query },
             headers = header_text(o.headers, is_revealed), body = o.body or body_text(o.json) }
     end
     function on.answered(answer)
         exchange.response = { protocol = "HTTP/1.1", statusCode = ("%d"):format(answer.status),
-            headers = header_text(answer.headers, true), body = body_text(answer.data) }
+            headers = header_text(answer.headers), body = body_text(answer.data) }
     end
 end
 

@@ -8,6 +8,7 @@
 --   host:check_task(call)                             raises { error, cause } of one that cannot be begun
 --   host:task(call) -> result                         raises { error, cause, is_timeout }
 --   host:to_failure(raised) -> { error, cause }       raises again what ends the run
+--   host:enter(state's name)                          what its steps are shown at
 --   host:fail(failure)                                ends the run as failed
 --   host:read_items(...)  host:write_results(...)  host:map_run(record)
 
@@ -74,6 +75,15 @@ end
 
 function Host.uuid()
     return uuid()
+end
+
+-- where it is ----------------------------------------------------------------------------------------
+
+function Host.enter(_, name)
+    local fiber = fiber_module.current
+    if fiber then
+        fiber.place = name
+    end
 end
 
 -- branches -------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ function M.new(run, fn, prefix, on_end, parent)
         scope = { prefix = prefix, n = 0, logs = 0 }, parent = parent, depth = parent and parent.depth + 1 or 1,
         now = parent and parent.now or (run.origin and run.origin.created) or run.created,
         is_lost = parent and parent.is_lost or false, waits = 0, waiting = false,
-        has_ended = false, expired = false, spare_scope = false,
+        has_ended = false, expired = false, spare_scope = false, place = nil, -- a machine's state
     }
 end
 

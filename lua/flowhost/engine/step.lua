@@ -42,11 +42,13 @@ function M.normalize(value)
 end
 
 --- "file:line" of the flow's line that is being run. A tail call leaves no line behind: then where the branch's
---- function begins.
+--- function begins. Of a machine its state's name (fiber.place).
 local function find_line()
     local line = running_line()
     local fiber = fiber_module.current
-    if line == "" and fiber and fiber.origin then
+    if line == "" and fiber and fiber.place then
+        return fiber.place
+    elseif line == "" and fiber and fiber.origin then
         local info = debug.getinfo(fiber.origin, "S")
         local is_flow = info.what == "Lua" and info.source:sub(1, 10) ~= "@flowhost/"
         line = is_flow and ("%s:%d"):format(info.source:sub(2), info.linedefined) or ""

@@ -23,7 +23,8 @@ local tree = require "flowhost.expr.jsonata.tree"
 
 local M = {}
 
-local PARTS = { require "flowhost.expr.jsonata.compile_path", require "flowhost.expr.jsonata.compile_tuple",
+local PARTS = { require "flowhost.expr.jsonata.compile_operator", require "flowhost.expr.jsonata.compile_filter",
+    require "flowhost.expr.jsonata.compile_path", require "flowhost.expr.jsonata.compile_tuple",
     require "flowhost.expr.jsonata.compile_object", compile_call }
 
 local getmetatable, pcall, setmetatable, type = getmetatable, pcall, setmetatable, type
@@ -54,12 +55,16 @@ local function new_env(rt, bindings, builtins)
     return setmetatable(env, builtins)
 end
 
---- Sets the state of an evaluation up; the state before it, to be restored.
+--- Sets the state of an evaluation up; the state of the one around it, if any, to be restored.
 local function enter(rt, input, env, given)
-    local state, saved = rt.state, {}
-    for key, value in next, state do
-        saved[key] = value
+    local state, saved = rt.state, nil
+    if state.is_running then
+        saved = {}
+        for key, value in next, state do
+            saved[key] = value
+        end
     end
+    state.is_running = true
     state.env, state.root, state.given = env, input, given
     state.outer, state.inner, state.time = nil, nil, nil
     state.is_dirty = rt.mark == nil
@@ -69,6 +74,11 @@ end
 
 local function leave(rt, saved)
     local state = rt.state
+    if not saved then
+        state.is_running = false
+        state.env, state.root, state.given, state.outer, state.inner = nil, nil, nil, nil, nil
+        return
+    end
     for key in next, state do
         state[key] = nil
     end

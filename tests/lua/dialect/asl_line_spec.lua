@@ -34,6 +34,12 @@ describe("the line of a place", function()
         end
     end)
 
+    it("is that of a name in another case where there is no other", function()
+        local text = '{"states":\n{"a":1,\n"A":\n{"next":2}}}'
+        assert.same({ 1, 2, 3, 4, 4 }, { line.of(text, "/States"), line.of(text, "/States/a"), line.of(text, "/States/A"),
+            line.of(text, "/States/A/Next"), line.of(text, "/States/A/next") })
+    end)
+
     it("comes to an end on what is cut off", function()
         for last = 1, #TEXT do
             assert.is_number(line.of(TEXT:sub(1, last), "/States/B/Result/a[1]/b"))

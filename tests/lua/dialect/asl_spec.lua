@@ -74,6 +74,20 @@ describe("a state machine", function()
             "LambdaFunctionFailed", "ExecutionFailed" }, types_of(w, request))
     end)
 
+    it("shows its steps at their states", function()
+        local branch = { StartAt = "In", States = { In = { Type = "Wait", Seconds = 1, End = true } } }
+        local _, w = output_of(machine({ A = { Type = "Task", Next = "P",
+            Resource = "arn:aws:lambda:us-east-1:1:function:add" }, P = { Type = "Parallel", Next = "W",
+            Branches = json.array { branch } }, W = { Type = "Wait", Seconds = 1, End = true } }, "A"), {},
+            { files = { ["components/add.lua"] = 'return function(ctx) ctx.step("s", function() return 1 end) end' } })
+        w:rest()
+        local seen = {}
+        for path, entry in pairs((w:entries())) do
+            seen[path] = entry.line
+        end
+        assert.same({ ["1"] = "A", ["1.1"] = "components/add.lua:1", ["2"] = "P", ["2.1.1"] = "In", ["3"] = "W" }, seen)
+    end)
+
     it("has a last event where a component ended the run", function()
         local _, w, request = output_of(machine({ A = { Type = "Task", End = true,
             Resource = "arn:aws:lambda:us-east-1:1:function:stop" } }, "A"), {}, { files = { ["components/stop.lua"] =

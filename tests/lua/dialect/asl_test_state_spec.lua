@@ -157,15 +157,73 @@ describe("TestState", function()
         assert.are.equal("ValidationException", code(TASK, { mock = { result = "text" } }))
     end)
 
+    it("has a context object of its own, or the one that is given", function()
+        local definition = { Type = "Task", Resource = "arn:aws:states:::sqs:sendMessage.waitForTaskToken", End = true,
+            Parameters = { ["t.$"] = "$$.Task.Token" }, ResultSelector = { ["c.$"] = "$$" } }
+        local request = { mock = { result = "1" }, input = { a = 1 }, roleArn = "r", inspectionLevel = "DEBUG",
+            stateConfiguration = { retrierRetryCount = 2 } }
+        local answer = test(definition, request)
+        local context = json.decode(answer.output).c
+        assert.are.same({ a = 1 }, context.Execution.Input)
+        assert.are.same({ "r", "StateName", 2 }, { context.Execution.RoleArn, context.State.Name,
+            context.State.RetryCount })
+        assert.are.equal(context.Task.Token, data_of(answer).afterParameters.t)
+        assert.is_truthy(context.Execution.Id:find("^arn:aws:states:us%-east%-1:123456789012:express:[^:]+:[^:]+$"))
+        request.context = { Task = { Token = "own" } }
+        answer = test(definition, request)
+        assert.are.same({ c = request.context }, json.decode(answer.output))
+    end)
+
+    it("checks mocked results as the service's answers are", function()
+        local function problem_of(resource, result, mode)
+            local _, problem = test({ Type = "Task", Resource = "arn:aws:states:::" .. resource, End = true },
+                { mock = { result = result, fieldValidationMode = mode } })
+            return problem and problem.message:match "^Mock result schema validation error: (.*)$"
+        end
+        local cases = {
+            { "s3:getObject", '{"DeleteMarker":1}', "Field 'DeleteMarker' must be a boolean" },
+            { "aws-sdk:s3:getObject", '{"Metadata":{"a":1}}', "Field 'a' must be a string" },
+            { "aws-sdk:s3:getObject", '{"Metadata":[]}', "Field 'Metadata' must be an object" },
+            { "dynamodb:getItem", '{"Item":{"k":{"S":5}}}', "Field 'S' must be a string" },
+            { "lambda:invoke", '{"Payload":5,"StatusCode":200,"More":1}' },
+            { "lambda:invoke", '{"StatusCode":null}' },
+            { "aws-sdk:lambda:getFunction", '{"Configuration":{"MemorySize":128,"Architectures":["x"]}}',
+                "Field 'Architectures' is not an expected value" },
+            { "aws-sdk:sfn:startExecution", '{"ExecutionArn":"a"}', "Required field 'StartDate' is missing" },
+            { "states:startExecution", '{"ExecutionArn":"a"}', nil, "PRESENT" },
+            { "states:startExecution", "{}", nil, "NONE" },
+            { "states:startExecution.sync", "{}" },
+            { "other:thing", "[1]" },
+        }
+        for _, case in ipairs(cases) do
+            assert.are.equal(case[3], problem_of(case[1], case[2], case[4]))
+        end
+    end)
+
+    it("is as an error of a task when the failing state inside is one", function()
+        local task = { Type = "Task", Resource = "arn:aws:states:::lambda:invoke", End = true }
+        local definition = { Type = "Map", End = true, ItemProcessor = { StartAt = "T", States = { T = task,
+            P = { Type = "Pass", End = true } } }, Catch = list { ErrorEquals = list "States.TaskFailed", Next = "X" } }
+        for name, status in pairs { T = "CAUGHT_ERROR", P = "FAILED" } do
+            local answer = test(definition, { input = list(1), mock = { errorOutput = { error = "E" } },
+                stateConfiguration = { errorCausedByState = name } })
+            assert.are.equal(status, answer.status)
+        end
+        local _, problem = test(definition, { mock = { errorOutput = {} },
+            stateConfiguration = { errorCausedByState = "Z" } })
+        assert.are.equal("State 'Z' was not found", problem.message)
+    end)
+
     it("does what is not mocked, and leaves nothing behind", function()
-        local answer = test({ Type = "Wait", Seconds = 5, Next = "B" }, { inspectionLevel = "DEBUG" })
-        assert.is_nil(answer)
+        local answer
         local definition = { Type = "Wait", Seconds = 5, Next = "B" }
         w:enter()
         w:module("flowhost.ctx.asl_test_state").run(params_of(definition), function(given)
             answer = given
         end)
+        assert.is_nil(answer)
         w:pass(5001)
         assert.are.same({ status = "SUCCEEDED", output = "{}", nextState = "B" }, answer)
+        assert.are.same({}, w:ids())
     end)
 end)

@@ -73,6 +73,10 @@ describe("jsonata", function()
         end
     end)
 
+    it("makes no value that holds itself", function()
+        assert.equal('{"a":1,"v":{"a":1},"w":{"a":1}}', json.encode(run("$ ~> |$|{\"v\":$,\"w\":$}|", { a = 1 })))
+    end)
+
     it("gives arrays of the host", function()
         local result = run("{\"a\":x.y,\"b\":[[1],x.y],\"c\":$map([1,2],function($v){[$v]})}",
             json.decode '{"x":[{"y":1},{"y":2}]}')

@@ -16,7 +16,7 @@ operations.add("TestState", {
             errorOutput = { "structure", fields = { error = { "string", max = 256 },
                 cause = { "string", max = 32768 } } } } },
         context = { "string" }, stateConfiguration = { "structure", fields = {
-            retrierRetryCount = { "integer", min = 0 }, errorCausedByState = { "string", max = 80 },
+            retrierRetryCount = { "integer", min = 0 }, errorCausedByState = { "string", min = 1, max = 80 },
             mapIterationFailureCount = { "integer", min = 0 }, mapItemReaderData = { "string" } } },
     },
     run = function(call)

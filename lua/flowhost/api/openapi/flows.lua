@@ -8,6 +8,10 @@ local or_null, integer = shape.or_null, shape.integer
 
 local FLOW = { status = 200, description = "The flow as it is in force", schema = ref "Flow" }
 
+local MACHINE = partial({ name = text, type = text, arn = text, is_file = shape.boolean, version = text,
+    created_at = text, updated_at = text, definition = { type = "object" } },
+    { "name", "type", "arn", "is_file", "version", "created_at", "updated_at" })
+
 return { tag = "flows", paths = {
     ["/v1/flows"] = { get = {
         id = "listFlows", summary = "What is served, and files that could not be used",
@@ -30,6 +34,22 @@ return { tag = "flows", paths = {
                 headers = { "Location", "Flowhost-Run" } },
         },
     } },
+    ["/v1/machines"] = { get = {
+        id = "listMachines", summary = "State machines, made by API or files",
+        answers = { { status = 200, description = "All of them by name", schema = object { items = list(MACHINE),
+            next = { type = "null" } } } },
+    } },
+    ["/v1/machines/{name}"] = {
+        get = { id = "getMachine", summary = "A state machine with its definition",
+            answers = { { status = 200, description = "The machine", schema = MACHINE } } },
+        put = { id = "putMachine", summary = "Make a state machine, or change its definition",
+            query = { { "type", { type = "string", enum = { "STANDARD", "EXPRESS" }, default = "STANDARD" } } },
+            body = { is_required = true, schema = { type = "object" }, description = "The definition" },
+            answers = { { status = 200, description = "It was changed", schema = MACHINE },
+                { status = 201, description = "It was made", schema = MACHINE } } },
+        delete = { id = "deleteMachine", summary = "Delete one that was made by API",
+            answers = { { status = 204, description = "It is gone" } } },
+    },
     ["/v1/flows/{name}/stats"] = { get = {
         id = "getFlowStats", summary = "What became of its newest runs",
         answers = { { status = 200, description = "Counts, and durations of the ended ones", schema = object {

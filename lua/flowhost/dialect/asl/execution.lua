@@ -48,6 +48,7 @@ local function enter(f, state, input)
     f.state, f.retries, f.entered_previous = state, nil, f.last
     f.entered = add(f, state.entered_event, f.last, history.entered, state.name, input)
     f.last = f.entered
+    f.host:enter(state.name)
     if f.host.needs_context then
         note_state(f, state)
     end

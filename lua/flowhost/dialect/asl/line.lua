@@ -34,17 +34,21 @@ local function skip_value(text, at)
     return position
 end
 
---- Where the member's name begins, and its value; nil when the object at `at` has none of that name.
+--- Where the member's name begins, and its value; nil when the object at `at` has none of that name. One in another
+--- case will do where there is no other: SFC writes "states".
 local function find_member(text, at, name)
-    local position = text:match("^{%s*()", at)
+    local position, second, value_of_second = text:match("^{%s*()", at), nil, nil
     while position and text:byte(position) == 34 do
         local behind = skip_string(text, position)
-        local value = text:match("^%s*:%s*()", behind)
-        if not value or text:sub(position + 1, behind - 2) == name then
+        local value, own = text:match("^%s*:%s*()", behind), text:sub(position + 1, behind - 2)
+        if not value or own == name then
             return value and position, value
+        elseif own:lower() == name:lower() then
+            second, value_of_second = position, value
         end
         position = text:match("^%s*,%s*()", skip_value(text, value))
     end
+    return second, value_of_second
 end
 
 --- Where the entry of the array at `at` begins; nil when it has fewer.
@@ -65,7 +69,7 @@ function M.of(text, location)
     for name, entries in location:gmatch "/([^/%[]*)([^/]*)" do
         local at
         at, value = find_member(text, value, name)
-        if not value then
+        if not at then
             break
         end
         found = at

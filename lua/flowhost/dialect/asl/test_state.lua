@@ -65,10 +65,11 @@ end
 
 local TIMEOUTS = { ["States.Timeout"] = true, ["States.HeartbeatTimeout"] = true }
 
---- The mocked error as a failure.
+--- The mocked error as a failure; of a task when the state inside that caused it is one.
 local function mocked_failure(test)
     local one = test.mock.error
-    return failure_module.new(one.error, one.cause, { is_timeout = TIMEOUTS[one.error] })
+    return failure_module.new(one.error, one.cause, { is_timeout = TIMEOUTS[one.error], is_of_task = test.causer ~= nil
+        and test.causer.Type == "Task" })
 end
 
 local function is_over(limits, failed, total)

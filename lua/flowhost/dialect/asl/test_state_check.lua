@@ -3,7 +3,8 @@
 -- recorded. Pure.
 --
 --   test: { name, state (as it is written), language (of its machine), input, variables, context (given or nil),
---           mock { result, error { error, cause } } or nil, role, reader_data, failed_iterations, retries, causer }
+--           mock { result, error { error, cause } } or nil, role, reader_data, failed_iterations, retries,
+--           causer (state inside), level }
 
 local schema = require "flowhost.dialect.asl.test_state_schema"
 local json_text = require "flowhost.dialect.asl.json_text"
@@ -181,6 +182,15 @@ local function read_mock(request, test, o)
     return { result = result }
 end
 
+--- The state inside of a Map or Parallel that is said to have failed; nil when nothing is said.
+local function find_causer(state, configuration)
+    local name = configuration.errorCausedByState
+    if not name then
+        return nil
+    end
+    return find_inside({ state }, name) or refuse(("State '%s' was not found"):format(name))
+end
+
 -- all of it ------------------------------------------------------------------------------------------
 
 local function read(request, c)
@@ -192,9 +202,10 @@ local function read(request, c)
     test.context = request.context and read_context(request.context, o) or nil
     local configuration = request.stateConfiguration or {}
     test.failed_iterations, test.retries = configuration.mapIterationFailureCount, configuration.retrierRetryCount
-    test.reader_data, test.causer = configuration.mapItemReaderData, configuration.errorCausedByState
+    test.reader_data = configuration.mapItemReaderData
     test.role, test.level = request.roleArn, request.inspectionLevel or "INFO"
     test.mock = read_mock(request, test, o)
+    test.causer = find_causer(test.state, configuration)
     return test
 end
 

@@ -73,12 +73,25 @@ local function add_calls(c, builders)
         state.inner, state.level = site, level + 1
         local value = fn.invoke(count, input, ...)
         state.outer, state.inner, state.level = outer, inner, level
-        return collapse(value)
+        return value
     end
-    c.call = call
+
+    --- What becomes of a call's sequence: [] behind the call keeps it.
+    local function finisher(node)
+        if not node.keep_array then
+            return collapse
+        end
+        return function(value)
+            if type(value) == "table" and getmetatable(value) == rt.SEQ then
+                setmetatable(value, rt.KEEP)
+            end
+            return collapse(value)
+        end
+    end
 
     --- fun(input, env, first?): calls with up to three arguments of its own.
     local function build_call(node, has_first)
+        local finish = finisher(node)
         local procedure, arguments, count = c.compile(node.procedure), {}, #node.arguments
         for i, argument in ipairs(node.arguments) do
             arguments[i] = c.compile(argument)
@@ -101,7 +114,7 @@ local function add_calls(c, builders)
             if getmetatable(fn) ~= FUNCTION then
                 refuse(fn, node, env)
             end
-            return call(fn, site, select("#", ...), input, ...)
+            return finish(call(fn, site, select("#", ...), input, ...))
         end
 
         local function evaluate_rest(input, env, i)
@@ -134,7 +147,7 @@ local function add_calls(c, builders)
                     one(input, env)
                     refuse(fn, node, env)
                 end
-                return call(fn, site, 1, input, (one(input, env)))
+                return finish(call(fn, site, 1, input, (one(input, env))))
             end
         elseif count == 2 then
             return function(input, env)
@@ -170,6 +183,13 @@ local function add_calls(c, builders)
         end
         local one, two, three = arguments[1], arguments[2], arguments[3]
 
+        --- What is evaluated from here on is no longer inside of the outermost call.
+        local function leave_outermost()
+            if state.level <= 1 then
+                state.outer, state.inner = nil, nil
+            end
+        end
+
         local function enter(fn, env)
             if type(fn) ~= "table" or getmetatable(fn) ~= FUNCTION then
                 refuse(fn, node, env)
@@ -190,20 +210,24 @@ local function add_calls(c, builders)
 
         if count == 0 then
             return function(input, env)
+                leave_outermost()
                 return enter(procedure(input, env), env)(0, input)
             end
         elseif count == 1 then
             return function(input, env)
+                leave_outermost()
                 local fn, a = procedure(input, env), one(input, env)
                 return enter(fn, env)(1, input, a)
             end
         elseif count == 2 then
             return function(input, env)
+                leave_outermost()
                 local fn, a, b = procedure(input, env), one(input, env), two(input, env)
                 return enter(fn, env)(2, input, a, b)
             end
         elseif count == 3 then
             return function(input, env)
+                leave_outermost()
                 local fn, a, b, d = procedure(input, env), one(input, env), two(input, env), three(input, env)
                 return enter(fn, env)(3, input, a, b, d)
             end
@@ -212,6 +236,7 @@ local function add_calls(c, builders)
             return enter(fn, env)(count, input, ...)
         end
         return function(input, env)
+            leave_outermost()
             return go(procedure(input, env), input, env, evaluate_rest(input, env, 1))
         end
     end
@@ -222,7 +247,8 @@ local function add_calls(c, builders)
 
     --- a ~> f(b), a ~> f, f ~> g
     function builders.apply(node)
-        local left = c.compile(node.lhs)
+        local left, finish = c.compile(node.lhs), finisher(node)
+        node.rhs.keep_array = node.rhs.keep_array or node.keep_array
         if node.rhs.type == "function" then
             local run = build_call(node.rhs, true)
             return function(input, env)
@@ -236,14 +262,14 @@ local function add_calls(c, builders)
                 fail("T2006", { value = fn, position = node.position })
             elseif rt.is_function(value) then
                 return rt.new_function(nil, function(x)
-                    return fn.invoke(1, nil, call(value, site, 1, nil, x))
+                    return fn.invoke(1, nil, collapse(call(value, site, 1, nil, x)))
                 end, 1)
             end
             local outer, inner, level = state.outer, state.inner, state.level
             state.level = level + 1
             local result = fn.invoke(1, nil, value)
             state.outer, state.inner, state.level = outer, inner, level
-            return collapse(result)
+            return finish(result)
         end
     end
 end

@@ -257,8 +257,10 @@ local function add_sort(c)
             end
         end
         local function sort(items, env)
-            if not is_array(items) or #items <= 1 then
+            if not is_array(items) or getmetatable(items) == TUPLES and #items <= 1 then
                 return items
+            elseif #items <= 1 then
+                return setmetatable({ items[1] }, SEQ)
             end
             local is_tuples = getmetatable(items) == TUPLES
             local get = key_getter(terms, is_tuples, env)
@@ -311,8 +313,13 @@ local function add_transform(c, builders)
             fail("T2011", { value = changes, position = node.update.position })
         end
         if is_object(target) then
-            for _, key in ipairs(rt.keys(changes)) do
-                c.put(target, key, changes[key])
+            local keys, copies = rt.keys(changes), {}
+            for i, key in ipairs(keys) do -- a change may be what it is put into
+                local value = changes[key]
+                copies[i] = rt.is_function(value) and value or rt.clone(value)
+            end
+            for i, key in ipairs(keys) do
+                c.put(target, key, copies[i])
             end
         end
     end

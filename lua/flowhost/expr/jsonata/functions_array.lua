@@ -69,16 +69,18 @@ local function add_higher_order(rt, define)
         if list == nil then
             return nil
         end
-        local call, found, at = fn and begin(fn), nil, nil
+        local inner, call, found, at = state.inner, fn and begin(fn), nil, nil
         for i = 1, #list do
             if not call or to_boolean(call(list[i], i - 1, list)) then
                 if at then
+                    state.inner = inner
                     rt.fail("D3138", { index = i - 1 })
                 end
                 found, at = list[i], i
             end
         end
         if not at then
+            state.inner = inner
             rt.fail("D3139", {})
         end
         return found
@@ -388,6 +390,7 @@ local function add_others(rt, define)
         end
         return value
     end
+    rt.clone = clone
     define("clone", "<(oa)-:o>", 1, function(value)
         return clone(getmetatable(value) == rt.OUTER and value[1] or value)
     end)

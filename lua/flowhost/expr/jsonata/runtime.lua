@@ -11,14 +11,14 @@
 --   TUPLES  items with the bindings of @, # and %: { ["@"] = item, name = value }
 -- Functions carry FUNCTION: { invoke(count, context, ...), raw(...), arity, name }.
 
-local number_text = require "flowhost.expr.jsonata.number_text"
 local message = require "flowhost.expr.jsonata.message"
+local runtime_value = require "flowhost.expr.jsonata.runtime_value"
 
 local M = {}
 
 local getmetatable, setmetatable, type = getmetatable, setmetatable, type
-local floor, huge = math.floor, math.huge
-local concat, sort = table.concat, table.sort
+local huge = math.huge
+local sort = table.sort
 
 M.TOO_DEEP = "the expression calls functions too deeply; look for a recursion without end"
 
@@ -33,19 +33,6 @@ M.SEQ, M.KEEP, M.CONS, M.OUTER, M.TUPLES, M.FUNCTION = SEQ, KEEP, CONS, OUTER, T
 
 local INTERNAL = { [ARRAY] = true, [SEQ] = true, [KEEP] = true, [CONS] = true, [OUTER] = true, [TUPLES] = true }
 
-local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r",
-    ["\t"] = "\\t" }
-
-local function escape(ch)
-    return ESCAPES[ch] or ("\\u%04x"):format(ch:byte())
-end
-
-local function quote(text)
-    return '"' .. text:gsub('[%c"\\]', function(ch)
-        return ch ~= "\127" and escape(ch) or ch
-    end) .. '"'
-end
-
 --- The metatable by which the host's arrays are told; nil where only o.is_array knows.
 local function find_mark(o)
     local sample = o.array {}
@@ -56,7 +43,9 @@ end
 local function add_kinds(rt, o)
     local null = o.null
     local mark = find_mark(o)
-    local plain_is_array = not mark and o.is_array or nil
+    local seen_mark = mark and getmetatable(setmetatable({}, mark)) -- what a protected metatable shows of itself
+    local host_is_array = o.is_array
+    local plain_is_array = not mark and host_is_array or nil
 
     local function is_array(value)
         if type(value) ~= "table" then
@@ -66,12 +55,20 @@ local function add_kinds(rt, o)
         if mt == nil then
             return plain_is_array ~= nil and plain_is_array(value)
         end
-        return mt ~= FUNCTION
+        return mark ~= nil and mt == seen_mark or INTERNAL[mt] or mt ~= FUNCTION and host_is_array(value)
     end
 
     local function is_object(value)
-        return type(value) == "table" and getmetatable(value) == nil
-            and (plain_is_array == nil or not plain_is_array(value))
+        if type(value) ~= "table" then
+            return false
+        end
+        local mt = getmetatable(value)
+        if mt == nil then
+            return plain_is_array == nil or not plain_is_array(value)
+        elseif mark ~= nil and mt == seen_mark or INTERNAL[mt] or mt == FUNCTION then
+            return false
+        end
+        return not host_is_array(value)
     end
 
     --- The letter of signatures for a value.
@@ -82,8 +79,7 @@ local function add_kinds(rt, o)
         elseif kind == "number" or kind == "cdata" then
             return "n"
         elseif kind == "table" then
-            local mt = getmetatable(value)
-            return mt == nil and (is_array(value) and "a" or "o") or mt == FUNCTION and "f" or "a"
+            return is_array(value) and "a" or getmetatable(value) == FUNCTION and "f" or "o"
         elseif kind == "boolean" then
             return "b"
         end
@@ -108,6 +104,10 @@ local function add_kinds(rt, o)
 
     rt.null, rt.is_array, rt.is_object, rt.letter_of, rt.new_array = null, is_array, is_object, letter_of, new_array
     rt.mark, rt.to_host = mark, to_host
+end
+
+local function processor_ms()
+    return os.clock() * 1000
 end
 
 --- Errors and the budget.
@@ -159,9 +159,7 @@ local function add_control(rt, o)
 
     function rt.start_budget(env)
         state.ticks, state.used, state.max_ticks = SLICE, 0, env.max_ticks or MAX_TICKS
-        state.clock = env.clock or function()
-            return os.clock() * 1000
-        end
+        state.clock = env.clock or processor_ms
         state.max_ms = env.max_ms
         state.deadline = env.max_ms and state.clock() + env.max_ms
         state.level, state.max_depth = 0, env.max_depth or huge
@@ -295,174 +293,6 @@ local function add_sequences(rt)
     rt.is_object = is_object
 end
 
-local function add_values(rt)
-    local is_array, null, fail, keys = rt.is_array, rt.null, rt.fail, rt.keys
-    local is_object, tick = rt.is_object, rt.tick
-
-    --- The boolean that a value stands for; nil for undefined.
-    local function to_boolean(value)
-        local kind = type(value)
-        if kind == "boolean" or value == nil then
-            return value
-        elseif kind == "string" then
-            return value ~= ""
-        elseif kind == "number" then
-            if value == huge or value == -huge then
-                fail("D1001", { value = value })
-            end
-            return value ~= 0 and value == value
-        elseif kind == "cdata" then
-            return value ~= 0
-        elseif kind ~= "table" then
-            return false
-        elseif is_array(value) then
-            for i = 1, #value do
-                if to_boolean(value[i]) then
-                    return true
-                end
-            end
-            return false
-        end
-        return getmetatable(value) == nil and next(value) ~= nil
-    end
-    rt.to_boolean = to_boolean
-
-    --- Whether JavaScript takes a value as true: what comparators return.
-    function rt.is_truthy(value)
-        return value ~= nil and value ~= false and value ~= null and value ~= 0 and value ~= "" and value == value
-    end
-
-    local equals
-
-    local function equal_objects(a, b)
-        local count = 0
-        for key, value in next, a do
-            count = count + 1
-            if b[key] == nil or not equals(value, b[key]) then
-                return false
-            end
-        end
-        for _ in next, b do
-            count = count - 1
-        end
-        return count == 0
-    end
-
-    function equals(a, b)
-        if a == b then
-            return true
-        elseif type(a) ~= "table" or type(b) ~= "table" then
-            return type(a) == type(b) and type(a) == "cdata" and a == b
-        elseif is_array(a) ~= is_array(b) or getmetatable(a) == FUNCTION or getmetatable(b) == FUNCTION then
-            return false
-        elseif not is_array(a) then
-            return equal_objects(a, b)
-        end
-        if #a ~= #b then
-            return false
-        end
-        tick(#a)
-        for i = 1, #a do
-            if not equals(a[i], b[i]) then
-                return false
-            end
-        end
-        return true
-    end
-    rt.equals = equals
-
-    local write
-
-    local function write_array(value, out, indent, depth)
-        local count = #value
-        if count == 0 then
-            out[#out + 1] = "[]"
-            return
-        end
-        local inner = indent and "\n" .. (" "):rep(indent * (depth + 1)) or ""
-        tick(count)
-        for i = 1, count do
-            out[#out + 1] = (i == 1 and "[" or ",") .. inner
-            write(value[i], out, indent, depth + 1)
-        end
-        out[#out + 1] = (indent and "\n" .. (" "):rep(indent * depth) or "") .. "]"
-    end
-
-    local function write_object(value, out, indent, depth)
-        local list = keys(value)
-        if #list == 0 then
-            out[#out + 1] = "{}"
-            return
-        end
-        local inner = indent and "\n" .. (" "):rep(indent * (depth + 1)) or ""
-        for i = 1, #list do
-            out[#out + 1] = (i == 1 and "{" or ",") .. inner .. quote(list[i]) .. (indent and ": " or ":")
-            write(value[list[i]], out, indent, depth + 1)
-        end
-        out[#out + 1] = (indent and "\n" .. (" "):rep(indent * depth) or "") .. "}"
-    end
-
-    function write(value, out, indent, depth)
-        local kind = type(value)
-        if kind == "string" then
-            out[#out + 1] = quote(value)
-        elseif kind == "number" or kind == "cdata" then
-            if value ~= value then
-                out[#out + 1] = "null"
-            else
-                if value == huge or value == -huge then
-                    fail("D1001", { value = value })
-                end
-                out[#out + 1] = number_text.short(value)
-            end
-        elseif kind == "boolean" then
-            out[#out + 1] = value and "true" or "false"
-        elseif kind ~= "table" then
-            out[#out + 1] = "null"
-        elseif is_array(value) then
-            write_array(value, out, indent, depth)
-        elseif is_object(value) then
-            write_object(value, out, indent, depth)
-        else
-            out[#out + 1] = '""'
-        end
-    end
-
-    --- JSON text of a value as $string writes it: numbers of 15 digits, functions as "".
-    function rt.stringify(value, indent)
-        local out = {}
-        write(value, out, indent, 0)
-        return concat(out)
-    end
-
-    --- The text of a value in a concatenation.
-    function rt.to_text(value, indent)
-        local kind = type(value)
-        if kind == "string" then
-            return value
-        elseif kind == "number" then
-            if value == floor(value) and value > -1e14 and value < 1e14 then
-                return value == 0 and "0" or value .. ""
-            elseif value == huge or value == -huge or value ~= value then
-                fail("D3001", { value = value })
-            end
-            return number_text.short(value)
-        elseif kind == "table" then
-            local mt = getmetatable(value)
-            if mt == FUNCTION then
-                return ""
-            elseif mt == OUTER then
-                return rt.to_text(value[1], indent)
-            end
-        elseif value == nil then
-            return nil
-        elseif kind == "function" then
-            return ""
-        end
-        return rt.stringify(value, indent)
-    end
-end
-
 ---@param o table { null, array, is_array, keys?, added? }
 function M.new(o)
     local rt = { state = { ticks = 0, level = 0 } }
@@ -472,7 +302,7 @@ function M.new(o)
     add_kinds(rt, o)
     add_control(rt, o)
     add_sequences(rt)
-    add_values(rt)
+    runtime_value.add(rt)
     return rt
 end
 

@@ -266,16 +266,18 @@ end
 
 --- The call that ends a lambda's body runs after the lambda has returned.
 local function mark_tail(node)
-    if node.type == "function" and not node.predicate and not node.group then
+    if node.predicate or node.group or node.keep_array then
+        return
+    elseif node.type == "function" then
         node.is_tail = true
-    elseif node.type == "condition" and not node.predicate and not node.group then
+    elseif node.type == "condition" then
         mark_tail(node.yes)
         if node.no then
             mark_tail(node.no)
         end
-    elseif node.type == "default" and not node.predicate and not node.group then
+    elseif node.type == "default" then
         mark_tail(node.rhs)
-    elseif node.type == "block" and #node.expressions > 0 and not node.predicate and not node.group then
+    elseif node.type == "block" and #node.expressions > 0 then
         mark_tail(node.expressions[#node.expressions])
     end
 end
