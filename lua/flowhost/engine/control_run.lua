@@ -11,8 +11,15 @@ local system = core.system
 
 local M = {}
 
+--- What else may be done with an ended execution of a state machine that was to be recovered.
+local function hint(row, wanted)
+    local flow = wanted == "suspended" and row.status ~= "succeeded" and row.ended and catalog.flow(row.flow)
+    return flow and flow.dialect == "asl" and "; RedriveExecution of the Step Functions API lets it go on" or ""
+end
+
 function M.conflict(row, wanted)
-    return { status = 409, code = "WRONG_STATE", detail = ("run %s is %s, not %s"):format(row.id, row.status, wanted) }
+    return { status = 409, code = "WRONG_STATE", detail = ("run %s is %s, not %s%s"):format(row.id, row.status, wanted,
+        hint(row, wanted)) }
 end
 
 function M.failed(err)
