@@ -78,6 +78,11 @@ class Documents(HostCase):
         for query in ("limit=0", "limit=201", "limit=x", "limit=1.5", "limit=-1", "cursor=0", "cursor=x", "cursor=1.5"):
             self.assert_problem(self.send("GET", "/rule?" + query), 422, "QUERY_INVALID")
 
+    def test_there_is_no_other_kind(self):
+        problem = self.assert_problem(self.send("GET", "/graph"), 404, "NO_DOCUMENT")
+        self.assertEqual(problem["detail"], "there are no documents of the kind 'graph': rule, script")
+        self.assertNotIn("handler of 'http' failed", self.host.log)
+
     def test_refusals_name_the_place(self):
         def refused(kind, body, code="DOCUMENT_INVALID", status=422):
             return self.assert_problem(self.send("POST", "/" + kind, body), status, code)

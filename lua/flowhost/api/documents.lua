@@ -68,11 +68,11 @@ end
 
 function M.list(request, captures)
     local kind = kind_of(request, captures)
-    local query = request:query()
-    if not kind then
-        return
+    local query = kind and request:query()
+    local limit, page
+    if kind then
+        limit, page = read_page(request, query)
     end
-    local limit, page = read_page(request, query)
     if not limit then
         return
     end
