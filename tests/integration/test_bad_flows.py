@@ -109,7 +109,8 @@ class BadFlows(Problems, FolderCase):
                 for (file, line, _), problem in zip(expected, listed["problems"]):
                     self.assertIn(f"{file}:{line}: {problem['message']}", host.log)
                     if "/" not in file and " " not in file:
-                        self.assert_problem(start_run(host, file[:-4]), 404, "NO_FLOW")
+                        refused = self.assert_problem(start_run(host, file[:-4]), 404, "NO_FLOW")
+                        self.assertIn(f"does not load: {file}:", refused["detail"])
                 self.assertEqual(host.stop(), 0)
 
     def test_the_first_of_two_has_the_route(self):

@@ -360,11 +360,21 @@ function M.flow(name)
     return M.served and M.served.flows[name]
 end
 
+--- Why no flow of this name is served.
+local function missing(name)
+    for _, problem in ipairs(M.active and M.problems() or {}) do
+        if naming.flow_of(problem.file) == name then
+            return ("flow '%s' does not load: %s:%d: %s"):format(name, problem.file, problem.line, problem.message)
+        end
+    end
+    return ("no flow '%s'"):format(name)
+end
+
 --- The flow that a new run of this name takes; nil, code, sentence when none may start.
 function M.take(name)
     local flow, override = M.served and M.served.flows[name], M.overrides[name]
     if not flow then
-        return nil, "NO_FLOW", ("no flow '%s'"):format(name)
+        return nil, "NO_FLOW", missing(name)
     elseif not override then
         return flow
     elseif override.disabled then
