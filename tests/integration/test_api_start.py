@@ -136,6 +136,8 @@ class Start(HostCase):
         self.assertEqual([error["pointer"] for error in problem["errors"]], ["/body/n"])
         for value in (7, [1], {"body": [1]}, None, {}):
             self.assert_problem(self.start_run("checked", value), 400, "INPUT_INVALID")
+        problem = self.assert_problem(self.start_run("checked", 7), 400, "INPUT_INVALID")
+        self.assertEqual(problem["detail"], "the input must be a JSON object")
         self.assertEqual(self.output_of("checked", {"body": {"n": 3}}), 3)
 
     def test_ends_badly(self):

@@ -70,7 +70,9 @@ local function check_input(request, flow, input)
         for _, err in ipairs(errors) do
             err.path = nil -- the pointer says it
         end
-        problem.send(request, 400, "INPUT_INVALID", errors[1].pointer .. ": " .. errors[1].message, { errors = errors })
+        local pointer, message = errors[1].pointer, errors[1].message
+        problem.send(request, 400, "INPUT_INVALID", (pointer == "" and "the input " or pointer .. ": ") .. message,
+            { errors = errors })
         return false
     end
     return true

@@ -33,8 +33,9 @@ local function prepare(verb, name, input)
     end
     local errors = flow.request and fields.check(flow.request, own, json)
     if errors then
-        error_object.raise("INPUT_INVALID", ("ctx.%s '%s': %s %s"):format(verb, name, errors[1].pointer,
-            errors[1].message))
+        local pointer = errors[1].pointer
+        error_object.raise("INPUT_INVALID", ("ctx.%s '%s': %s %s"):format(verb, name,
+            pointer == "" and "the input" or pointer, errors[1].message))
     end
     return run, flow, own, input_json
 end
