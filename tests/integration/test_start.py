@@ -115,8 +115,10 @@ class Start(FolderCase):
         self.assertFalse(os.path.exists(self.data), "refused before anything is made")
 
     def test_addresses_that_are_none(self):
-        for address in ("127.0.0.1:99999", "127.0.0.1", "127.0.0.1:x"):
-            self.assertIn(address, self.refuse("--listen", address))
+        for address, code in (("127.0.0.1:99999", 3), ("127.0.0.1", 2), ("127.0.0.1:x", 2), ("8080", 2)):
+            line = self.refuse("--listen", address, code=code)
+            self.assertIn(address, line)
+            self.assertIn("[IPV6-ADDRESS]:PORT", line)
 
     # --- folder, options
 
@@ -228,9 +230,9 @@ class Commands(FolderCase):
         self.assertIn("nobody", out + err)
 
     def test_run_with_bad_input(self):
-        code, out, _ = self.run_flow("steps.lua", "--input", "{")
-        self.assertEqual(code, 1)
-        self.assertIn("not JSON", out)
+        code, out, err = self.run_flow("steps.lua", "--input", "{")
+        self.assertEqual((code, out), (2, ""))
+        self.assertIn("--input is not JSON", err)
 
     def test_run_that_would_be_suspended_says_that_it_is_gone(self):
         self.write({"stops.lua": "return function(ctx) return ctx.suspend('CHECK', 'look') end"})

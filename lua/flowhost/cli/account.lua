@@ -66,7 +66,7 @@ end
 --- DELETE of one.
 function M.removal(what, path)
     return {
-        name = "rm", summary = ("Remove a %s."):format(what),
+        name = "rm", summary = ("Remove %s %s."):format(what:find "^[aeio]" and "an" or "a", what),
         declare = function(command)
             command:argument("name", ("The %s."):format(what))
         end,

@@ -10,6 +10,8 @@ local settings = require "flowhost.cli.settings"
 
 local M = {}
 
+local MAX_USAGE_BYTES = 300
+
 local COMMANDS = { serve = true, check = true, run = true, test = true, version = true, help = true }
 
 local EPILOG = [[
@@ -26,8 +28,8 @@ end
 
 local function add_settings(command)
     for _, row in ipairs(settings.LIST) do
-        local option = command:option(option_name(row[1])):target(row[1]):argname "VALUE"
-        option:description(("%s (%s)"):format(row[4], row[2]))
+        local option = command:option(option_name(row[1])):target(row[1]):argname(row[3]:upper())
+        option:description(row[4] .. (row[2] ~= "" and (" (%s)"):format(row[2]) or ""))
     end
 end
 
@@ -105,12 +107,20 @@ local function split_file(result)
     return result
 end
 
+--- What argparse says, the usage where it is short (settings are many), and where to read on.
+local function usage_of(parser, message)
+    local usage = parser:get_usage()
+    local name = usage:match "^Usage: (.-) %[" or "flowhost"
+    usage = #usage <= MAX_USAGE_BYTES and usage .. "\n" or ""
+    return ("flowhost: %s\n%stry '%s --help'\n"):format(message, usage, name)
+end
+
 --- argparse ends the process on --help and errors; here it raises instead and the caller prints.
 local function parse(parser, words)
     local stop = { exit = os.exit, stdout = io.stdout, print = print }
     local text = {}
     parser.error = function(self, message)
-        error({ usage = ("flowhost: %s\n%s\ntry 'flowhost --help'\n"):format(message, self:get_usage()) }, 0)
+        error({ usage = usage_of(self, message), reason = message }, 0)
     end
     os.exit = function() -- luacheck: ignore 122
         error({ text = table.concat(text) }, 0)
@@ -125,6 +135,18 @@ local function parse(parser, words)
         return result
     end
     return nil, type(result) == "table" and result or { usage = tostring(result) .. "\n" }
+end
+
+--- A word that was taken as the folder to serve was perhaps meant as a command.
+local function parse_words(words)
+    local with = with_command(words)
+    local result, stop = parse(M.new_parser(), with)
+    if stop and stop.reason == "too many arguments" and with[1] ~= words[1] then
+        local _, unknown = parse(M.new_parser(), words)
+        local sentence = "too many arguments: '%s' is no command, so it is the folder to serve%s"
+        stop.usage = usage_of(M.new_parser(), sentence:format(words[1], unknown.reason:match "\n.*" or ""))
+    end
+    return result, stop
 end
 
 --- What C hands to command.lua; "listen" and "data" are settings of the host that the program opens for it.
@@ -143,7 +165,7 @@ end
 --- { command, dir, flow, input, arguments, and settings, all text }; nil, { text } to print and end, or { usage } for
 --- wrong usage.
 function M.parse(words)
-    local result, stop = parse(M.new_parser(), with_command(words))
+    local result, stop = parse_words(words)
     if not result then
         return nil, stop
     elseif result.canonical then
@@ -167,6 +189,10 @@ function M.parse(words)
     end
     if result.command == "run" then
         local split, reason = split_file(result)
+        local value, fault = core.json.decode(result.input)
+        if split and value == nil and result.input ~= "" then
+            split, reason = nil, "--input is not JSON: " .. fault
+        end
         if not split then
             return nil, { usage = "flowhost: " .. reason .. "\n" }
         end

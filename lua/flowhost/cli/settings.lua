@@ -6,13 +6,14 @@ local retention = require "flowhost.flow.retention"
 
 local M = {}
 
---- name, default, kind ("text" | "path" | "networks" | "count" | "bytes" | "seconds" | "choice" | "flag" ...), help
+--- name, default, kind ("address" | "folder" | "count" | "bytes" | "seconds" | "choice" | "flag" ..., the value's name
+--- in the help of commands), help
 M.LIST = {
-    { "listen", "127.0.0.1:8080", "text", "address and port; port 0 takes a free one; \"none\" serves nothing" },
-    { "data", "data", "text", "folder of the store; \"temp\" is one that is removed at the end" },
+    { "listen", "127.0.0.1:8080", "address", "port 0 takes a free one; \"none\" serves nothing" },
+    { "data", "data", "folder", "folder of the store; \"temp\" is one that is removed at the end" },
     { "shards", "0", "count", "threads, at most 64; 0 is one per processor" },
-    { "log", "text", "choice", "form of the log on stderr", { text = true, json = true } },
-    { "log_level", "info", "choice", "least level that is written",
+    { "log", "text", "choice", "form of the log on stderr: text or json", { text = true, json = true } },
+    { "log_level", "info", "choice", "least level that is written: debug, info, warn, error, off",
         { debug = true, info = true, warn = true, error = true, off = true } },
     { "max_body", "8388608", "bytes", "largest request body" },
     { "max_header", "8192", "bytes", "largest request line and headers" },
@@ -53,6 +54,10 @@ for _, row in ipairs(M.LIST) do
 end
 
 local CHECKS = {
+    address = function(text)
+        local is_address = text == "none" or text:find "^%S*:%d+$"
+        return is_address and text, "must be ADDRESS:PORT, [IPV6-ADDRESS]:PORT, :PORT or none"
+    end,
     account = function(text)
         return text:match "^%d%d%d%d%d%d%d%d%d%d%d%d$", "must be 12 digits"
     end,
@@ -81,7 +86,7 @@ local CHECKS = {
     path = function(text)
         return text, ""
     end,
-    text = function(text)
+    folder = function(text)
         return text ~= "" and text or nil, "must not be empty"
     end,
     count = function(text)

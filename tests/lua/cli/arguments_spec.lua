@@ -77,9 +77,33 @@ describe("the command line", function()
     end)
 
     it("says how it is used when it is used otherwise", function()
-        for _, words in ipairs { {}, { "serve" }, { "check" }, { "run" }, { "flows", "more" }, { "--unknown" } } do
-            assert.matches("try 'flowhost --help'", usage(unpack(words)), 1, true)
+        for name, words in pairs { ["flowhost"] = { "--unknown" }, ["flowhost serve"] = { "serve" },
+            ["flowhost check"] = { "check" }, ["flowhost run"] = { "run" },
+            ["flowhost token create"] = { "token", "create" } } do
+            assert.matches("try '" .. name .. " --help'", usage(unpack(words)), 1, true)
         end
+        assert.matches("Usage: flowhost check", usage "check", 1, true)
+        assert.equal("flowhost: unknown option '--lisen'\nDid you mean '--listen'?\ntry 'flowhost serve --help'\n",
+            usage("flows", "--lisen", "x"), "the usage would be all settings")
+    end)
+
+    it("says that a folder to serve may have been meant as a command", function()
+        assert.matches("too many arguments: 'chek' is no command, so it is the folder to serve\nDid you mean 'check'?",
+            usage("chek", "flows"), 1, true)
+        assert.matches("'flows' is no command", usage("flows", "more"), 1, true)
+    end)
+
+    it("runs a flow with an input that is JSON", function()
+        assert.matches("flowhost: --input is not JSON: ", usage("run", "a.lua", "--input", "{a"), 1, true)
+        assert.equal("", parse("run", "a.lua", "--input", "").input)
+    end)
+
+    it("says in its help what settings take", function()
+        local _, stop = parse("serve", "--help")
+        for _, text in ipairs { "--max-body BYTES", "--idle-timeout SECONDS", "--shards COUNT", "--watch FLAG" } do
+            assert.matches(text, stop.text, 1, true)
+        end
+        assert.is_nil(stop.text:find(" ()", 1, true))
     end)
 
     it("prints help and version, and leaves os.exit and print as they were", function()

@@ -24,9 +24,19 @@ describe("a setting", function()
         end
     end)
 
-    it("that is text must not be empty", function()
-        assert.equal("0.0.0.0:80", (check("listen", "0.0.0.0:80")))
-        assert.equal("listen = '' must not be empty", select(2, check("listen", "")))
+    it("that is a folder must not be empty", function()
+        assert.equal("some where", (check("data", "some where")))
+        assert.equal("data = '' must not be empty", select(2, check("data", "")))
+    end)
+
+    it("that is an address has a port", function()
+        for _, address in ipairs { "0.0.0.0:80", "[::]:0", ":8080", "localhost:1", "none" } do
+            assert.equal(address, (check("listen", address)))
+        end
+        for _, wrong in ipairs { "", "8080", "localhost", "127.0.0.1:", "a b:1" } do
+            assert.equal(("listen = '%s' must be ADDRESS:PORT, [IPV6-ADDRESS]:PORT, :PORT or none"):format(wrong),
+                select(2, check("listen", wrong)))
+        end
     end)
 
     it("that is a count is a whole number", function()

@@ -47,6 +47,8 @@ static void refuses_bad_settings(void **state)
                    "shards = '65': there can be at most 64");
     assert_no_open(data, "max_body", "", FLOWHOST_E_USAGE, "max_body");
     assert_no_open(data, "data", "", FLOWHOST_E_USAGE, "data");
+    assert_no_open(data, "listen", "127.0.0.1", FLOWHOST_E_USAGE, "ADDRESS:PORT");
+    assert_no_open(data, "listen", "127.0.0.1:x", FLOWHOST_E_USAGE, "listen = '127.0.0.1:x'");
     assert_no_open(data, "dir", folder_path(folder, "none"), FLOWHOST_E_FOLDER, "/none");
     /* Nothing was made. */
     assert_int_equal(access(data, F_OK), -1);
@@ -210,8 +212,7 @@ static void loads_once(void **state)
 static void says_when_it_cannot_listen(void **state)
 {
     struct folder *folder = *state;
-    static const char *const addresses[] = {"127.0.0.1", "127.0.0.1:x", "127.0.0.1:99999",
-                                            "127.example.com:80"};
+    static const char *const addresses[] = {"127.0.0.1:99999", "127.example.com:80"};
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
         const char *const settings[] = {"listen", addresses[i], NULL};
         flowhost_error error = {0, ""};
