@@ -141,6 +141,9 @@ static int check(flowhost_config *config)
     const char *dir = flowhost_config_get(config, "dir");
     flowhost_error error;
     flowhost *host;
+    if (!flowhost_config_get(config, "log_level")) {
+        flowhost_config_set(config, "log_level", "warn"); /* of what is hardly meant */
+    }
     set_private(config, false);
     int rc = open_host(&host, config, &error);
     if (rc == 0) {

@@ -119,6 +119,7 @@ core.on("load", function(files, settings)
         require("flowhost.engine.signal_link").start()
         reload.begin(release, release_module.make(files, {}).hashes, published,
             settings.has_host_file == "true" and read_host_file or nil, files["host.lua"])
+        reload.log_warnings(compiled, {})
     end
     release.texts = {}
     catalog.on_served = api.set_release

@@ -4,7 +4,7 @@ import os
 import shutil
 import unittest
 
-from suite import FolderCase, Problems, ask, run_program, start_run
+from suite import SECONDS, FolderCase, Problems, ask, run_program, start_run, wait_until
 
 GOOD = "return { http = 'GET /good', run = function() return 'good' end }"
 # name -> (files, [(file, line, words of the message)])
@@ -78,6 +78,34 @@ class BadFlows(Problems, FolderCase):
                 self.assert_reported(out.splitlines(), expected)
                 for line in out.splitlines():
                     self.assertTrue(line.startswith(self.folder + "/"), line)
+
+    def test_faults_of_documents_have_their_line(self):
+        self.reset({"bad.rule.json": '{\n  "components": [\n    [ { "name": "a", "type": "script", "url": "x" },\n'
+                                     '      { "name": "b",\n        "type": "scrpt", "url": "x" } ] ],\n  "method": "GO" }',
+                    "bad.asl.json": '{ "StartAt": "A", "States": {\n  "A": { "Type": "Pass",\n    "Next": "B" } } }'})
+        code, out, _ = self.check()
+        self.assertEqual(code, 1)
+        self.assert_reported(out.splitlines(), [("bad.asl.json", 3, ["/States/A/Next"]), ("bad.asl.json", 1, ["terminal"]),
+                                                ("bad.rule.json", 6, ["/method"]),
+                                                ("bad.rule.json", 5, ["/components/0/1/type", "scrpt"])])
+
+    def test_what_is_hardly_meant_is_said_and_served(self):
+        self.reset({"odd.rule.json": '{ "components": [],\n  "suspnd": true, "response": { "defaultBody": "odd" } }',
+                    "dull.asl.json": '{ "StartAt": "A", "States": { "A": { "Type": "Pass", "End": true,\n'
+                                    '  "Parameters": { "x": "$.x" } } } }'})
+        said = ["odd.rule.json:2: /suspnd: is not known and ignored",
+                "dull.asl.json:2: /States/A/Parameters/x: NO_DOLLAR: "]
+        code, out, err = self.check()
+        self.assertEqual((code, out), (0, f"{self.folder}: no problems found\n"))
+        host = self.serve()
+        for words in said:
+            self.assertIn(words, err)
+            self.assertIn(words, host.log)
+        self.assertEqual(ask(host, "POST", "/ps/odd", "{}").body, "odd")
+        self.write({"odd.rule.json": '{ "components": [], "durble": 1 }'})
+        wait_until(lambda: "odd.rule.json:1: /durble: is not known and ignored" in host.log, SECONDS,
+                   "the warning")
+        self.assertEqual(host.log.count("NO_DOLLAR"), 1)
 
     def test_check_finds_nothing(self):
         for folder in (self.folder, self.folder + "/"):

@@ -32,12 +32,12 @@ local function refuse(request, err)
     if err.code == "100004" and err.line then
         status = 422 -- it is not JSON
     end
-    local errors = err.errors
-    if not errors and err.line then
-        errors = { { pointer = "", message = err.message } }
+    local errors = not err.errors and err.line and { { pointer = "", message = err.message } } or {}
+    for i, fault in ipairs(err.errors or {}) do
+        errors[i] = { pointer = fault.pointer, message = fault.message, position = fault.position }
     end
     problem.send(request, status, status == 404 and "NO_DOCUMENT" or status == 409 and "ACTIVE"
-        or status == 503 and "IO" or "DOCUMENT_INVALID", err.message, { errors = errors and json.array(errors) })
+        or status == 503 and "IO" or "DOCUMENT_INVALID", err.message, { errors = errors[1] and json.array(errors) })
 end
 
 --- The kind of the path; nil after a problem was sent.

@@ -2,7 +2,8 @@
 -- Amazon States Language (docs/reference/asl.md): a state machine is compiled once into a function over what machines
 -- run on (ctx/machine_host.lua). Pure.
 --
---   document: options { description, durable, on_error, timeout }, machine { text, type, comment }, main(host)
+--   document: options { description, durable, on_error, timeout }, machine { text, type, comment }, main(host),
+--             warnings { line, message } of what is hardly meant
 --
 -- A definition as a file of the flows folder may say "Type": "EXPRESS" at its top, as CreateStateMachine does beside
 -- it: such runs leave nothing behind.
@@ -11,7 +12,7 @@ local canonical = require "flowhost.dialect.asl.canonical"
 local choice = require "flowhost.dialect.asl.choice"
 local execution = require "flowhost.dialect.asl.execution"
 local jsonata = require "flowhost.expr.jsonata"
-local line = require "flowhost.dialect.asl.line"
+local line = require "flowhost.dialect.line"
 local states = require "flowhost.dialect.asl.states"
 local templates = require "flowhost.expr.asl_template"
 local validate = require "flowhost.dialect.asl.validate"
@@ -59,17 +60,23 @@ local function to_fault(text, pointer, message)
     return { pointer = pointer, message = message, line = line.of(text, pointer) }
 end
 
---- What is wrong with a definition, as problem of a document; nil when nothing is.
+local function sentence_of(fault)
+    return fault.pointer ~= "" and ("%s: %s"):format(fault.pointer, fault.message) or fault.message
+end
+
+--- What is wrong with a definition, as problem of a document; nil when nothing is, and what is hardly meant.
 local function find_problem(text, definition, kind, c)
-    local faults = {}
+    local faults, warnings = {}, {}
     for _, one in ipairs(c.validator.check(definition, { type = kind })) do
+        local fault = to_fault(text, one.location or "", ("%s: %s"):format(one.code, one.message))
         if one.severity == "ERROR" then
-            faults[#faults + 1] = to_fault(text, one.location or "", ("%s: %s"):format(one.code, one.message))
+            faults[#faults + 1] = fault
+        else
+            warnings[#warnings + 1] = { line = fault.line, message = sentence_of(fault) }
         end
     end
     local first = faults[1]
-    return first and { line = first.line, faults = faults, message = first.pointer ~= "" and ("%s: %s"):format(
-        first.pointer, first.message) or first.message }
+    return first and { line = first.line, faults = faults, message = sentence_of(first) }, warnings
 end
 
 --- "STANDARD" or "EXPRESS"; nil for what is neither.
@@ -95,7 +102,8 @@ function M.compile(text, o)
     end
     local c = M.compilers(o)
     definition = canonical.convert(definition, c.json)
-    problem = find_problem(text, definition, kind, c)
+    local warnings
+    problem, warnings = find_problem(text, definition, kind, c)
     if problem then
         return nil, problem
     end
@@ -105,7 +113,7 @@ function M.compile(text, o)
     end
     machine.needs_context = needs_context(text)
     return {
-        machine = { text = text, type = kind, comment = definition.Comment },
+        machine = { text = text, type = kind, comment = definition.Comment }, warnings = warnings,
         options = { description = type(definition.Comment) == "string" and definition.Comment or nil,
             durable = kind == "EXPRESS" and "never" or "always", on_error = "fail",
             timeout = definition.TimeoutSeconds },

@@ -2,7 +2,8 @@
 -- Rules: JSON documents that fan one call out to services and scripts (ps-go's, docs/reference/rules.md). Compiled once
 -- into a function over what documents run on (ctx/document_host.lua). Pure.
 --
---   document: options { description, http, request, durable, on_error, record, rule { name, method } }, main(host)
+--   document: options { description, http, request, durable, on_error, record, rule { name, method } }, main(host),
+--             warnings { line, message } of what is hardly meant
 --
 -- A rule: request, layers (list of lists of components), response. Components of one layer run at the same time.
 --
@@ -10,6 +11,7 @@
 --              its step says of it), output (path in the store, a list), ...
 
 local condition = require "flowhost.expr.condition"
+local line = require "flowhost.dialect.line"
 local rule_document = require "flowhost.schema.rule_document"
 local rule_run = require "flowhost.dialect.rule_run"
 local template = require "flowhost.expr.template"
@@ -135,9 +137,19 @@ local function durability_of(rule)
     return rule.suspend and "on_error" or "never"
 end
 
-local function problem_of(first, problems)
-    return { line = first.line or 1, faults = problems,
-        message = first.pointer ~= "" and ("%s: %s"):format(first.pointer, first.message) or first.message }
+--- What is said of a place of a rule's text.
+local function remark_of(text, one)
+    return { line = one.line or line.of(text, one.pointer),
+        message = one.pointer ~= "" and ("%s: %s"):format(one.pointer, one.message) or one.message }
+end
+
+local function problem_of(text, problems)
+    for _, problem in ipairs(problems) do
+        problem.line = problem.line or line.of(text, problem.pointer)
+    end
+    local problem = remark_of(text, problems[1])
+    problem.faults = problems
+    return problem
 end
 
 --- The parts of a decoded rule that was checked.
@@ -151,7 +163,8 @@ local function template_options(json, file)
     return { encode = json.encode, is_array = json.is_array, array = json.array, null = json.null, file = file }
 end
 
---- What is wrong with a rule's text: a list of { pointer, message, line }, empty when nothing is; the rule, decoded.
+--- What is wrong with a rule's text: a list of { pointer, message, line }, empty when nothing is; the rule, decoded;
+--- such a list of what is hardly meant.
 function M.check(text, json)
     local given, reason = json.decode(text)
     if given == nil then
@@ -160,15 +173,19 @@ function M.check(text, json)
     elseif type(given) ~= "table" or json.is_array(given) then
         return { { pointer = "", line = 1, message = "the rule must be a JSON object" } }
     end
-    return (rule_document.find_problems(given, json)), given
+    local problems, warnings = rule_document.find_problems(given, json)
+    return problems, given, warnings
 end
 
 --- A document of a rule's text; nil, { line, message, faults } when it cannot be used.
 ---@param o { json: table, file: string }
 function M.compile(text, o)
-    local problems, given = M.check(text, o.json)
+    local problems, given, warnings = M.check(text, o.json)
     if problems[1] then
-        return nil, problem_of(problems[1], problems)
+        return nil, problem_of(text, problems)
+    end
+    for i, warning in ipairs(warnings) do
+        warnings[i] = remark_of(text, warning)
     end
     local rule = rule_document.normalize(given)
     local options = template_options(o.json, o.file)
@@ -178,7 +195,7 @@ function M.compile(text, o)
         return build(rule_document.normalize(edited), options)
     end
     return {
-        outline = M.outline(given),
+        outline = M.outline(given), warnings = warnings,
         options = {
             description = rule.description, http = rule.http, request = rule.request, durable = durability_of(rule),
             on_error = rule.suspend and "suspend" or "fail", record = rule.record or nil,

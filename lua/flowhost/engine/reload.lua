@@ -239,6 +239,16 @@ local function log_held(before, now)
     end
 end
 
+--- What is hardly meant in files of the folder that are other than before.
+---@param before table<string, string>  path -> hash
+function M.log_warnings(compiled, before)
+    for _, one in ipairs(compiled.warnings) do
+        if not published.hashes[one.file] and compiled.hashes[one.file] ~= before[one.file] then
+            system.log("warn", ("%s:%d: %s"):format(one.file, one.line, one.message))
+        end
+    end
+end
+
 local function take_release(arguments)
     if catalog.active.hash ~= arguments.hash then
         local release, reason = release_module.read(arguments.hash)
@@ -291,6 +301,7 @@ local function put_in_force(release, compiled, problems)
         system.log("info", ("release %s is served%s"):format(release.hash:sub(1, 12),
             changes ~= "" and ": " .. changes or ": env of host.lua"))
         log_held(before.hashes, release.hashes)
+        M.log_warnings(compiled, before.hashes)
     else
         everywhere(release, before, problems)
     end

@@ -2,7 +2,8 @@
 -- Turns the files of a flows folder into a release that can be run: flows by name, components, lib modules.
 -- A file that cannot be used is reported as { file, line, message } and left out; the others stand.
 --
---   release: hash, env, files (path -> chunk, of what is compiled), flows (name -> flow), problems, units (by path)
+--   release: hash, env, files (path -> chunk, of what is compiled), flows (name -> flow), problems, units (by path),
+--            warnings (as problems, of files that are used: what is hardly meant)
 --   flow:    name, file, version, release (hash), description, http { method, path }, request, durable, on_error, code
 --   code:    files, env, on_error, timeout_ms, record, retention { age_ms, count }, main(run),
 --            component(run, name) -> body | nil, flow(name) -> flow | nil             what a run needs
@@ -308,6 +309,9 @@ local function add_file(release, path, unit)
         return
     end
     local trial = unit.document and describe_document(path, unit) or try(release, path, unit)
+    for _, warning in ipairs(unit.document and unit.document.warnings or {}) do
+        table.insert(release.warnings, { file = path, line = warning.line, message = warning.message })
+    end
     if trial.message then
         add_problem(release, path, trial.line or 1, trial.message)
     elseif unit.kind == "flow" then
@@ -335,7 +339,8 @@ local function nothing() end
 --- what tells one set of modules from another
 function M.new(o)
     o.find_unit, o.keep_unit = o.find_unit or nothing, o.keep_unit or nothing
-    return { hash = o.hash, env = o.env, files = {}, flows = {}, routes = {}, problems = {}, units = {}, o = o }
+    return { hash = o.hash, env = o.env, files = {}, flows = {}, routes = {}, problems = {}, warnings = {},
+        units = {}, o = o }
 end
 
 --- Compiles what flows use: no run then does it on its own time.

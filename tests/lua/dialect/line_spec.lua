@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
-local line = require "flowhost.dialect.asl.line"
+local line = require "flowhost.dialect.line"
 
 local TEXT = [[
 
@@ -39,6 +39,13 @@ describe("the line of a place", function()
         for location, expected in pairs { ["/States"] = 1, ["/States/a"] = 2, ["/States/A"] = 3,
             ["/States/A/Next"] = 4, ["/States/A/next"] = 4 } do
             assert.equal(expected, line.of(text, location))
+        end
+    end)
+
+    it("is that of a JSON pointer", function()
+        for pointer, expected in pairs { ["/States/A/Choices/0/Next"] = 6, ["/States/A/Choices/1/And/2/Variable"] = 8,
+            ["/States/A/Choices/1/And/2"] = 8, ["/States/A/Choices/7"] = 6, ["/States/A/Choices/x"] = 6 } do
+            assert.equal(expected, line.of(TEXT, pointer))
         end
     end)
 

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- The line of a definition's text that a place such as "/States/A/Choices[0]/Next" lies on. Pure.
+-- The line of a document's text that a place such as "/States/A/Choices[0]/Next" (of a rule a JSON pointer:
+-- "/components/0/1/url") lies on. Pure.
 
 local M = {}
 
@@ -68,7 +69,12 @@ function M.of(text, location)
     local found = value
     for name, entries in location:gmatch "/([^/%[]*)([^/]*)" do
         local at
-        at, value = find_member(text, value, name)
+        if text:byte(value) == 91 and name:find "^%d+$" then
+            at = find_entry(text, value, tonumber(name))
+            value = at
+        else
+            at, value = find_member(text, value, name)
+        end
         if not at then
             break
         end
