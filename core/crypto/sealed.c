@@ -207,7 +207,8 @@ static int unlock(struct fh_secret *box, struct fh_slice passphrase, struct fh_s
         return no_key_file(err);
     }
     if (passphrase.len == 0) {
-        return fh_error_set(err, FH_E_PERMISSION, "it is locked: a passphrase is needed");
+        return fh_error_set(err, FH_E_PERMISSION,
+                            "it is locked: a passphrase is needed (FLOWHOST_KEY_PASSPHRASE)");
     }
     if (derive(key, passphrase, bytes) != 0) {
         return fh_error_set(err, FH_E_NO_MEMORY, "no memory to unlock it");

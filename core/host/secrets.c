@@ -8,6 +8,7 @@
 #include "host/config.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,14 +160,15 @@ static void take_file(struct fh_secrets *secrets, const char *file_name, size_t 
 
 void fh_secrets_reload(struct fh_secrets *secrets)
 {
-    DIR *dir = secrets->folder ? opendir(secrets->folder) : NULL;
     struct dirent *entry;
     if (secrets->keystore) {
         fh_keystore_clear(secrets->keystore, FH_KEYSTORE_FOLDER);
     }
+    DIR *dir = secrets->folder ? opendir(secrets->folder) : NULL;
     if (!dir) {
         if (secrets->folder) {
-            fh_log(FH_LOG_ERROR, "the secrets folder %s cannot be read", secrets->folder);
+            fh_log(FH_LOG_ERROR, "the secrets folder %s cannot be read: %s", secrets->folder,
+                   strerror(errno));
         }
         return;
     }

@@ -91,8 +91,9 @@ class Tokens(AccessCase):
         host = self.start()
         for wrong in (admin + "x", "fh_", "x"):
             answer = ask(host, "GET", "/v1/runs", headers=bearer(wrong))
-            self.assert_problem(answer, 401, "UNAUTHORIZED")
+            self.assertIn("that was sent is none", self.assert_problem(answer, 401, "UNAUTHORIZED")["detail"])
             self.assertEqual(answer.headers["WWW-Authenticate"], "Bearer")
+        self.assertIn("who are you?", ask(host, "GET", "/v1/runs").body["detail"])
         wait_until(lambda: ask(host, "GET", "/v1/runs", headers=bearer(short)).status == 401, SECONDS, "expiry")
         gone = make_token(self.data, "viewer", "--name", "gone")
         self.on_all_shards(host, "GET", "/v1/runs", bearer(gone), 200)

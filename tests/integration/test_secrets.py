@@ -113,7 +113,7 @@ class Keys(Case):
     def test_under_a_passphrase(self):
         self.good("init", env={"FLOWHOST_KEY_PASSPHRASE": "open sesame"})
         self.good("seal", "TOKEN", stdin=VALUE)
-        self.assertIn("a passphrase is needed", self.refused("--key", self.key))
+        self.assertIn("a passphrase is needed (FLOWHOST_KEY_PASSPHRASE)", self.refused("--key", self.key))
         self.assertIn("the passphrase is wrong", self.refused("--key", self.key, env={"FLOWHOST_KEY_PASSPHRASE": "x"}))
         self.assertIn("opens", self.good("verify", env={"FLOWHOST_KEY_PASSPHRASE": "open sesame"}))
 

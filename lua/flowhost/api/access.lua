@@ -124,10 +124,13 @@ local failures = limit.new { threshold = SLOW_AFTER, base_ms = 100, max_ms = 300
 local held = 0 -- answers that wait
 local CHALLENGE = { "WWW-Authenticate", "Bearer" }
 
-local function send_unauthorized(request)
+---@param is_wrong boolean?  a token or session was sent
+local function send_unauthorized(request, is_wrong)
     local detail = "who are you? send a token as Authorization: Bearer (flowhost token create makes one), or log in"
     if access.is_open() then
         detail = "there is no token yet: make one on the host's machine (flowhost token create)"
+    elseif is_wrong then
+        detail = "the token or session that was sent is none here, or has expired; flowhost token create makes one"
     end
     problem.send(request, 401, "UNAUTHORIZED", detail, { headers = { CHALLENGE[1], CHALLENGE[2] } })
 end
@@ -233,7 +236,7 @@ function M.gate(request, route, captures, method, path, proceed)
         return proceed()
     elseif not caller and is_wrong then
         return refuse_secret(request, function()
-            send_unauthorized(request)
+            send_unauthorized(request, true)
         end)
     elseif not caller then
         return send_unauthorized(request)
