@@ -130,7 +130,8 @@ end
 local function show_problem(value)
     local text = output.clean(("%s: %s"):format(value.code, value.detail or value.title))
     for _, one in ipairs(type(value.errors) == "table" and value.errors or {}) do
-        text = text .. "\n  " .. output.clean(("%s: %s"):format(one.pointer, one.message))
+        local line = ("%s: %s"):format(one.pointer, one.message)
+        text = line == value.detail and text or text .. "\n  " .. output.clean(line)
     end
     return text
 end
