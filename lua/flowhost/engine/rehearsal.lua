@@ -7,6 +7,7 @@ local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local journal = require "flowhost.engine.journal"
 local run_module = require "flowhost.engine.run"
+local step = require "flowhost.engine.step"
 
 local json = core.json
 
@@ -127,7 +128,7 @@ function M.play(row, code, o)
         if o.with_steps then
             local current = fiber_module.current
             steps[#steps + 1] = {
-                path = path, kind = kind, name = name, line = core.flow.line(), state = entry and entry.state or "new",
+                path = path, kind = kind, name = name, line = step.find_line(), state = entry and entry.state or "new",
                 locals = o.with_locals and current and locals_of(code.files) or nil,
             }
         end

@@ -76,7 +76,7 @@ describe("a state machine", function()
 
     it("shows its steps at their states", function()
         local branch = { StartAt = "In", States = { In = { Type = "Wait", Seconds = 1, End = true } } }
-        local _, w = output_of(machine({ A = { Type = "Task", Next = "P",
+        local _, w, request = output_of(machine({ A = { Type = "Task", Next = "P",
             Resource = "arn:aws:lambda:us-east-1:1:function:add" }, P = { Type = "Parallel", Next = "W",
             Branches = json.array { branch } }, W = { Type = "Wait", Seconds = 1, End = true } }, "A"), {},
             { files = { ["components/add.lua"] = 'return function(ctx) ctx.step("s", function() return 1 end) end' } })
@@ -85,7 +85,13 @@ describe("a state machine", function()
         for path, entry in pairs((w:entries())) do
             seen[path] = entry.line
         end
-        assert.same({ ["1"] = "A", ["1.1"] = "components/add.lua:1", ["2"] = "P", ["2.1.1"] = "In", ["3"] = "W" }, seen)
+        local expected = { ["1"] = "A", ["1.1"] = "components/add.lua:1", ["2"] = "P", ["2.1.1"] = "In", ["3"] = "W" }
+        assert.same(expected, seen)
+
+        local row, code = executions.row(w, request.answered.headers["flowhost-run"])
+        for _, one in ipairs(w:module("flowhost.engine.rehearsal").play(row, code, { with_steps = true }).items) do
+            assert.equal(expected[one.path], one.line)
+        end
     end)
 
     it("has a last event where a component ended the run", function()
