@@ -106,6 +106,7 @@ class Lists(HostCase):
     def test_wrong_queries(self):
         for query in ("limit=0", "limit=x", "limit=1001", "limit=1.5", "limit=-1", "status=nothing", "cursor=x", "cursor="):
             self.assert_problem(self.ask("GET", "/v1/runs?" + query), 422, "QUERY_INVALID")
+        self.assertIn("use broken, cancelled, ", self.ask("GET", "/v1/runs?status=nothing").body["detail"])
 
 
 class Runs(HostCase):

@@ -407,6 +407,8 @@ class Errors(AwsCase):
                 answer = ask(self.host, "POST", "/", body, headers)
                 self.assertEqual((answer.status, answer.body["__type"].rpartition("#")[2]), (400, code))
                 self.assertTrue(answer.body["message"])
+        answer = ask(self.host, "POST", "/", '{"a":1,}', headers_of("ListStateMachines"))
+        self.assertRegex(answer.body["message"], "^the body is not JSON: .* line 1 column 8")
 
     def test_arns(self):
         for arn, text in (("x", "Invalid ARN prefix: x"), ("arn:aws:states", "Invalid ARN: arn:aws:states"),

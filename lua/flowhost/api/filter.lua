@@ -15,6 +15,15 @@ local function parse_tag(text)
     return name and { name = name, value = value } or nil
 end
 
+local function status_names()
+    local names = {}
+    for name in pairs(rows.STATUSES) do
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    return table.concat(names, ", ")
+end
+
 --- A filter in a body: it may hold nothing else, for what is overlooked would make it find more. As M.parse.
 ---@param given any
 function M.parse_object(given)
@@ -41,7 +50,7 @@ function M.parse(given)
     if given.flow and #given.flow > MAX_FLOW_NAME then
         return nil, ("flow must be a name of at most %d bytes"):format(MAX_FLOW_NAME)
     elseif given.status and not rows.STATUSES[given.status] then
-        return nil, ("no run status '%s'"):format(given.status)
+        return nil, ("no run status '%s': use %s"):format(given.status, status_names())
     end
     if given.tag then
         filter.tag = parse_tag(given.tag)

@@ -131,7 +131,8 @@ local function show_problem(value)
     local text = output.clean(("%s: %s"):format(value.code, value.detail or value.title))
     for _, one in ipairs(type(value.errors) == "table" and value.errors or {}) do
         local line = ("%s: %s"):format(one.pointer, one.message)
-        text = line == value.detail and text or text .. "\n  " .. output.clean(line)
+        local is_said = value.detail == line or value.detail == one.pointer .. " " .. one.message
+        text = is_said and text or text .. "\n  " .. output.clean(line)
     end
     return text
 end

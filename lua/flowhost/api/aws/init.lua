@@ -26,8 +26,13 @@ local M = {}
 
 --- The parameters of a body; nil, problem.
 local function read(body)
-    local params = body == "" and {} or json.decode(body)
-    if type(params) ~= "table" or json.is_array(params) then
+    if body == "" then
+        return {}
+    end
+    local params, reason = json.decode(body)
+    if params == nil then
+        return nil, { code = "SerializationException", message = "the body is not JSON: " .. reason }
+    elseif type(params) ~= "table" or json.is_array(params) then
         return nil, { code = "SerializationException", message = "the body must be a JSON object" }
     end
     return params
