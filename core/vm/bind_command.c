@@ -6,7 +6,8 @@
  *   finish(exit_code)                    the command is over
  *   read(path) -> text | nil, code, detail
  *   create(path, text, is_private) -> true | nil, code, detail    whole or not at all; never replaces (base/file.h)
- *   read_secret(prompt) -> text | nil, code, detail        the first line of stdin; a terminal does not show it
+ *   read_secret(prompt) -> text | nil, code, detail        the first line of stdin; a terminal does not show it, and a
+ *                                                          signal ends the question (CANCELLED)
  *   replace(path, text, is_private) -> true | nil, code, detail    whole or not at all; the file may be there
  *   remove(path) -> true | nil, code, detail             is_private(path) -> boolean: nobody else can read it
  *   list(folder) -> { name, ... } | nil, code, detail      folders end in "/"; hidden ones are left out
@@ -21,9 +22,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
@@ -171,29 +175,58 @@ static int create(lua_State *L)
 
 enum { MAX_SECRET_BYTES = 1024 };
 
-static ssize_t read_line(char *line, size_t size)
+/* False when a signal is there first. `signals` -1: none is waited for. */
+static bool has_input(int signals)
 {
-    size_t len = 0;
-    while (len < size && read(STDIN_FILENO, line + len, 1) == 1 && line[len] != '\n') {
-        len++;
+    struct pollfd both[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                            {.fd = signals, .events = POLLIN}};
+    while (poll(both, 2, -1) < 0 && errno == EINTR) {
     }
-    return len < size ? (ssize_t)len : -1;
+    return both[1].revents == 0;
 }
 
-/* The prompt is shown to terminals only. */
+/* The length, FH_E_TOO_LARGE or FH_E_CANCELLED. */
+static ssize_t read_line(char *line, size_t size, int signals)
+{
+    size_t len = 0;
+    for (; len < size; len++) {
+        if (!has_input(signals)) {
+            return FH_E_CANCELLED;
+        }
+        if (read(STDIN_FILENO, line + len, 1) != 1 || line[len] == '\n') {
+            return (ssize_t)len;
+        }
+    }
+    return FH_E_TOO_LARGE;
+}
+
+/* The prompt is shown to terminals only. A signal has its effect when the terminal is as it was before. */
 static ssize_t ask_line(const char *prompt, char *line, size_t size)
 {
     struct termios before;
+    sigset_t ending;
+    sigset_t mask;
     if (tcgetattr(STDIN_FILENO, &before) != 0) {
-        return read_line(line, size);
+        return read_line(line, size, -1);
     }
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGHUP);
+    sigaddset(&ending, SIGINT);
+    sigaddset(&ending, SIGQUIT);
+    sigaddset(&ending, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ending, &mask);
+    int signals = signalfd(-1, &ending, SFD_CLOEXEC);
     struct termios silent = before;
     silent.c_lflag &= ~(tcflag_t)ECHO;
     fputs(prompt, stderr);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    ssize_t len = read_line(line, size);
+    ssize_t len = read_line(line, size, signals);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     fputc('\n', stderr);
+    if (signals >= 0) {
+        close(signals);
+    }
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
     return len;
 }
 
@@ -201,14 +234,17 @@ static int read_secret(lua_State *L)
 {
     char line[MAX_SECRET_BYTES + 1];
     ssize_t len = ask_line(luaL_checkstring(L, 1), line, sizeof(line));
-    if (len <= 0) {
-        return fh_bind_fail(L, len < 0 ? FH_E_TOO_LARGE : FH_E_NOT_FOUND,
-                            len < 0 ? "it has more than 1024 bytes"
-                                    : "write it to stdin, as one line");
+    if (len > 0) {
+        lua_pushlstring(L, line, (size_t)len);
     }
-    lua_pushlstring(L, line, (size_t)len);
     explicit_bzero(line, sizeof(line));
-    return 1;
+    if (len > 0) {
+        return 1;
+    }
+    return len == 0 ? fh_bind_fail(L, FH_E_NOT_FOUND, "write it to stdin, as one line")
+                    : fh_bind_fail(L, (int)len,
+                                   len == FH_E_CANCELLED ? "ended by a signal"
+                                                         : "it has more than 1024 bytes");
 }
 
 static int replace(lua_State *L)

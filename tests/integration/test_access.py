@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import signal
 import subprocess
+import termios
 import unittest
 
 from suite import SECONDS, Client, FolderCase, Host, Problems, ask, binary, run_program, wait_until
@@ -169,6 +171,20 @@ class Commands(AccessCase):
         self.assertEqual((code, made["role"]), (0, "viewer"))
         self.assertEqual(command("token", "rm", made["id"], env=env)[:2], (0, f"removed token {made['id']}\n"))
         self.assertEqual(ask(host, "GET", "/v1/runs", headers=bearer(made["token"])).status, 401)
+
+    def test_a_signal_at_the_password_prompt_leaves_the_terminal_as_it_was(self):
+        def is_echoing(terminal):
+            return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+        for words, code in ((["--data", self.data], 1), (["--host", "127.0.0.1:9"], -signal.SIGTERM)):
+            ours, theirs = os.openpty()
+            with subprocess.Popen([binary(), "user", "create", "ada", "--role", "viewer", *words], stdin=theirs,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+                wait_until(lambda terminal=theirs: not is_echoing(terminal), SECONDS, "the prompt")
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=SECONDS)
+            self.assertEqual((process.returncode, is_echoing(theirs)), (code, True))
+            os.close(ours)
+            os.close(theirs)
 
     def test_users_and_apps(self):
         make_user(self.data, "ada", "viewer")
