@@ -32,13 +32,15 @@ static int look(struct fh_store *store, bool *has_any, struct fh_error *err)
     struct fh_snapshot *snapshot;
     *has_any = false;
     int rc = fh_snapshot_open(&snapshot, store);
-    if (rc != 0) {
-        return fh_error_set(err, rc, "the store cannot be read: %s", fh_error_text(rc));
+    if (rc == 0) {
+        rc = fh_snapshot_scan(snapshot, &users, on_row, has_any);
+        rc = rc == 0 ? fh_snapshot_scan(snapshot, &tokens, on_row, has_any) : rc;
+        fh_snapshot_close(snapshot);
     }
-    fh_snapshot_scan(snapshot, &users, on_row, has_any);
-    fh_snapshot_scan(snapshot, &tokens, on_row, has_any);
-    fh_snapshot_close(snapshot);
-    return 0;
+    if (rc != 0) {
+        fh_error_set(err, rc, "the store cannot be read: %s", fh_error_text(rc));
+    }
+    return rc;
 }
 
 static bool has_data_in(const char *folder)

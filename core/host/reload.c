@@ -159,6 +159,9 @@ int fh_reload_open(struct fh_reload *reload, struct fh_loop *loop, struct fh_vm 
     reload->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!reload->dir || reload->fd < 0) {
         free(reload->dir);
+        if (reload->fd >= 0) {
+            close(reload->fd);
+        }
         return fh_error_set(err, FH_E_IO, "no descriptor or memory for reloads");
     }
     fh_io_init(&reload->io, reload->fd, on_bell);

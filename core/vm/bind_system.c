@@ -313,7 +313,7 @@ static int make_folders(lua_State *L)
 {
     enum { NEW_FOLDER_MODE = 0700 };
     const char *path = luaL_checkstring(L, 1);
-    for (const char *end = path; end != NULL;) {
+    for (const char *end = path; end != NULL && *end != '\0';) {
         end = strchr(end + 1, '/');
         lua_pushlstring(L, path, end ? (size_t)(end - path) : strlen(path));
         if (mkdir(lua_tostring(L, -1), NEW_FOLDER_MODE) != 0 && errno != EEXIST) {
