@@ -304,19 +304,20 @@ static size_t match(const struct fh_keystore *keystore, struct fh_slice text, co
     return longest;
 }
 
-static void redact(const struct fh_keystore *keystore, struct fh_slice text, bool is_json,
-                   struct fh_buf *out, bool *is_found)
+static int redact(const struct fh_keystore *keystore, struct fh_slice text, bool is_json,
+                  struct fh_buf *out, bool *is_found)
 {
     bool is_inside = !is_json;
     size_t copied = 0;
-    for (size_t at = 0; at < text.len;) {
+    int rc = 0;
+    for (size_t at = 0; rc == 0 && at < text.len;) {
         unsigned char byte = (unsigned char)text.data[at];
         const char *name = NULL;
         struct fh_slice rest = fh_slice_make(text.data + at, text.len - at);
         size_t len = is_inside && keystore->heads[byte] ? match(keystore, rest, &name) : 0;
         if (len > 0) {
-            fh_buf_push(out, text.data + copied, at - copied);
-            fh_buf_push_format(out, "[secret %s]", name);
+            rc = fh_buf_push(out, text.data + copied, at - copied);
+            rc = rc == 0 ? fh_buf_push_format(out, "[secret %s]", name) : rc;
             at += len;
             copied = at;
             *is_found = true;
@@ -327,20 +328,24 @@ static void redact(const struct fh_keystore *keystore, struct fh_slice text, boo
             at++;
         }
     }
-    if (*is_found && copied < text.len) {
-        fh_buf_push(out, text.data + copied, text.len - copied);
+    if (rc == 0 && *is_found && copied < text.len) {
+        rc = fh_buf_push(out, text.data + copied, text.len - copied);
     }
+    return rc;
 }
 
 bool fh_keystore_redact(struct fh_keystore *keystore, struct fh_slice text, bool is_json,
                         struct fh_buf *out)
 {
     bool is_found = false;
+    size_t before = out->len;
     if (!keystore->has_any) {
         return false;
     }
     pthread_rwlock_rdlock(&keystore->lock);
-    redact(keystore, text, is_json, out, &is_found);
+    if (redact(keystore, text, is_json, out, &is_found) != 0) {
+        out->len = before;
+    }
     pthread_rwlock_unlock(&keystore->lock);
     return is_found;
 }

@@ -50,6 +50,7 @@ enum { FH_REDACT_MIN_BYTES = 6 };
 bool fh_keystore_has_any(const struct fh_keystore *keystore);
 
 /* Appends the text with "[secret NAME]" in place of each value, as it is, as JSON writes it and in base64. Of JSON
- * (is_json) only inside of strings. false: nothing was found, nothing appended. */
+ * (is_json) only inside of strings. false: nothing was found, nothing appended. true, and nothing appended: there is no room
+ * or memory for it. */
 bool fh_keystore_redact(struct fh_keystore *keystore, struct fh_slice text, bool is_json,
                         struct fh_buf *out);

@@ -49,6 +49,10 @@ static int redact_as(lua_State *L, bool is_json)
     }
     fh_buf_init(&out, REDACTED_MAX_BYTES);
     bool is_found = fh_keystore_redact(keystore, text, is_json, &out);
+    if (is_found && out.len == 0) {
+        fh_buf_deinit(&out);
+        return luaL_error(L, "no memory for a text with secrets in it");
+    }
     if (is_found) {
         /* out of memory here loses the buffer, nothing else */
         fh_bind_push_slice(L, fh_buf_slice(&out));
@@ -70,14 +74,22 @@ static int redact_json(lua_State *L)
 /* Pushes the buffer's text, or nil, code, detail; frees the buffer. */
 static int push_text(lua_State *L, int rc, struct fh_buf *text, const struct fh_error *err)
 {
-    if (rc != 0) {
-        fh_buf_deinit(text);
-        return fh_bind_fail(L, rc, err->detail);
+    if (rc == 0) {
+        fh_bind_push_slice(L, fh_buf_slice(text));
     }
-    fh_bind_push_slice(L, fh_buf_slice(text));
     fh_secret_wipe(text->data, text->len);
     fh_buf_deinit(text);
-    return 1;
+    return rc == 0 ? 1 : fh_bind_fail(L, rc, err->detail);
+}
+
+static int explain_seal(int rc, struct fh_error *err)
+{
+    if (rc == FH_E_TOO_LARGE) {
+        fh_error_set(err, rc, "a secret has at most %d bytes", FH_SEALED_VALUE_MAX);
+    } else if (rc == FH_E_NOT_FOUND) {
+        fh_error_set(err, rc, "the host has no key to seal with");
+    }
+    return rc;
 }
 
 static int fail_name(lua_State *L)
@@ -99,10 +111,7 @@ static int seal(lua_State *L)
     }
     fh_buf_init(&text, TEXT_MAX_BYTES);
     int rc = keystore ? fh_keystore_seal(keystore, name, value, created, &text) : FH_E_NOT_FOUND;
-    if (rc == FH_E_NOT_FOUND) {
-        fh_error_set(&err, rc, "the host has no key to seal with");
-    }
-    return push_text(L, rc, &text, &err);
+    return push_text(L, explain_seal(rc, &err), &text, &err);
 }
 
 static int make_key_file(struct fh_keystore *keystore, const char *path, struct fh_error *err)
@@ -236,7 +245,7 @@ static int seal_for(lua_State *L)
     }
     fh_buf_init(&text, TEXT_MAX_BYTES);
     int rc = fh_public_read(&key, fh_bind_slice(L, 1), &err);
-    rc = rc == 0 ? fh_sealed_write(&key, name, value, created, &text) : rc;
+    rc = rc == 0 ? explain_seal(fh_sealed_write(&key, name, value, created, &text), &err) : rc;
     return push_text(L, rc, &text, &err);
 }
 

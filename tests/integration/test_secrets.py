@@ -58,6 +58,12 @@ class Case(unittest.TestCase):
 
 
 class Commands(Case):
+    def test_a_secret_has_a_size(self):
+        self.init()
+        self.good("seal", "LARGE", stdin="x" * 262144)
+        self.assertEqual(self.secret("seal", "LARGE", stdin="x" * 262145),
+                         (1, "", "flowhost: LARGE was not sealed: a secret has at most 262144 bytes\n"))
+
     def test_seal_list_verify_rotate_rm(self):
         self.init()
         self.good("seal", "API", stdin=OTHER + "\n")

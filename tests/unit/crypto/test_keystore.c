@@ -215,9 +215,27 @@ static void values_are_redacted_in_every_form(void **state)
     fh_keystore_close(keystore);
 }
 
+/* Neither the text as it was nor a part of it. */
+static void without_room_nothing_is_redacted(void **state)
+{
+    struct fh_keystore *keystore;
+    struct fh_buf out;
+    (void)state;
+    assert_int_equal(fh_keystore_open(&keystore), 0);
+    assert_int_equal(fh_keystore_put(keystore, FH_KEYSTORE_STORE, lit("pin"), lit("123456")), 0);
+    for (size_t room = 1; room < strlen("a [secret pin] b"); room++) {
+        fh_buf_init(&out, room);
+        assert_true(fh_keystore_redact(keystore, lit("a 123456 b"), false, &out));
+        assert_int_equal(out.len, 0);
+        fh_buf_deinit(&out);
+    }
+    fh_keystore_close(keystore);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_room_nothing_is_redacted),
         cmocka_unit_test(sealed_opens_with_its_key),
         cmocka_unit_test(sealed_refuses_other_names_keys_and_damage),
         cmocka_unit_test(names_are_checked),
