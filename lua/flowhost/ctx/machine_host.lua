@@ -10,7 +10,7 @@
 --   host:to_failure(raised) -> { error, cause }       raises again what ends the run
 --   host:enter(state's name)                          what its steps are shown at
 --   host:fail(failure)                                ends the run as failed
---   host:read_items(...)  host:write_results(...)  host:map_run(record)
+--   host:read_items(...)  host:write_results(...)  host:map_run(record)  host:name_child(record, i)
 
 local core = require "flowhost.core"
 local environment = require "flowhost.engine.environment"
@@ -46,7 +46,7 @@ local function iso(ms)
     return os.date("!%Y-%m-%dT%H:%M:%S", seconds) .. (".%03dZ"):format(math.floor(ms - seconds * 1000))
 end
 
-M.iso = iso
+M.iso, Host.iso = iso, iso
 
 function Host:iso_now()
     return iso(self.now_ms())
@@ -151,8 +151,15 @@ function Host:map_run(record)
     self.run.map_runs = list
     list[#list + 1] = record
     record.label = record.label or self.uuid()
-    record.uuid = map_run_id.make(self.run.bytes, #list)
+    record.number, record.uuid = #list, map_run_id.make(self.run.bytes, #list)
     return machines.arns.map_run(self.run.flow, record.label, record.uuid)
+end
+
+--- Names of a map run's child, the i-th: the same ones whenever it is asked for.
+function Host:name_child(record, i)
+    local name, machine = map_run_id.child(self.run.bytes, record.number, i), self.run.flow .. "/" .. record.label
+    return { name = name, machine = machines.arns.machine(machine), machine_name = machine,
+        execution = machines.arns.execution(machine, name) }
 end
 
 -- the host of a run ----------------------------------------------------------------------------------

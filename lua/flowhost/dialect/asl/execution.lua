@@ -160,20 +160,27 @@ end
 
 M.new_frame = new_frame
 
---- The function of a run of the machine.
-function M.main(machine, host)
-    local f = new_frame(host)
-    host.needs_context = machine.needs_context
-    local input = host.input
-    add(f, "ExecutionStarted", 0, history.started, input, host.execution.RoleArn)
+--- From the first event to the last one: output; or nil, failure.
+function M.run_whole(f, machine, input)
+    add(f, "ExecutionStarted", 0, history.started, input, f.host.execution.RoleArn)
     local ok, output = pcall(M.run, f, machine, input)
     if ok then
         add(f, "ExecutionSucceeded", f.last, history.output, "executionSucceededEventDetails", output)
         return output
     end
-    local failure = host:to_failure(output)
+    local failure = f.host:to_failure(output)
     add(f, "ExecutionFailed", f.last, history.failure, "executionFailedEventDetails", failure)
-    host:fail(failure)
+    return nil, failure
+end
+
+--- The function of a run of the machine.
+function M.main(machine, host)
+    host.needs_context = machine.needs_context
+    local output, failure = M.run_whole(new_frame(host), machine, host.input)
+    if failure then
+        host:fail(failure)
+    end
+    return output
 end
 
 return M
