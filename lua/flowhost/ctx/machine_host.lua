@@ -3,6 +3,7 @@
 --
 --   host.input, host.json, host.history, host.region, host.execution, host.state_machine (parts of the context object)
 --   host:now_ms()  host:iso_now()                     recorded time
+--   host:was_redriven(after, up_to)                   ms
 --   host:sleep(s)  host:sleep_until(unix s)           host:random()  host:uuid()  host:token()
 --   host:parallel(count, concurrency, fn(i)) -> results, or nil, the value with is_failure that ended the others
 --   host:check_task(call)                             raises { error, cause } of one that cannot be begun
@@ -75,6 +76,16 @@ end
 
 function Host.uuid()
     return uuid()
+end
+
+--- Whether the execution was redriven after the one time (ms), up to the other.
+function Host:was_redriven(after, up_to)
+    for at in (self.run.tags and self.run.tags["aws.redriven"] or ""):gmatch "%d+" do
+        if tonumber(at) > after and tonumber(at) <= up_to then
+            return true
+        end
+    end
+    return false
 end
 
 -- where it is ----------------------------------------------------------------------------------------

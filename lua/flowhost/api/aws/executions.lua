@@ -83,13 +83,13 @@ local function describe(call)
     end
     local status, tags = M.status(run), run.tags or {}
     local has_data = call.params.includedData ~= "METADATA_ONLY"
-    local redrive = redrive_of(run, status)
+    local redrive, redriven = redrive_of(run, status), (tags["aws.redriven"] or ""):match "%d+$"
     local shown = { executionArn = call.params.executionArn, stateMachineArn = call.arns.machine(machine.name),
         name = resource.execution_name(run), status = status, startDate = time(run.created),
         stopDate = stop_of(run) and time(stop_of(run)) or nil, input = has_data and text_of(run.input) or nil,
         inputDetails = { included = has_data }, traceHeader = tags["aws.trace"], redriveCount = redrive.count,
         redriveStatus = redrive.status, redriveStatusReason = redrive.reason,
-        redriveDate = redrive.count > 0 and time(tonumber(tags["aws.redriven"]) or run.started) or nil }
+        redriveDate = redrive.count > 0 and time(tonumber(redriven) or run.started) or nil }
     if status == "SUCCEEDED" then
         shown.output, shown.outputDetails = has_data and text_of(run.output) or nil, { included = has_data }
     end

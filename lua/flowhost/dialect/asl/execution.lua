@@ -72,12 +72,16 @@ local function to_failure(f, raised)
     return failure
 end
 
---- Whether the state is to be tried again; waits until then.
+--- Whether the state is to be tried again; waits until then. A redrive lets it count its attempts anew.
 local function wait_for_retry(f, state, failure)
     if not state.retriers then
         return false
     end
-    f.retries = f.retries or {}
+    local now_ms = f.host:now_ms()
+    if not f.retries or f.host:was_redriven(f.retries.at, now_ms) then
+        f.retries = {}
+    end
+    f.retries.at = now_ms
     local wait_s = failure_module.find_retry(f, state.retriers, f.retries, failure)
     if not wait_s then
         return false
