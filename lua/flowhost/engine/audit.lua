@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The audit: what people changed in runs and flows, kept beside what was there before.
 --
---   key u64 ms + u32 number within the ms + 4 random bytes     entry { at (ms), actor, action, run, flow, before, after }
+--   key    u64 ms + u32 number within the ms + 4 random bytes
+--   entry  { at (ms), actor, action, run, flow, before, after }
 
 local core = require "flowhost.core"
 local rows = require "flowhost.engine.rows"
