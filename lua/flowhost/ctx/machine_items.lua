@@ -114,16 +114,26 @@ end
 
 M.parse = parse
 
-local function read_file(parameters, config, limit)
+--- The text of an object; nil, why there is none.
+local function read_object(parameters)
     local path = path_of(parameters, parameters.Key)
-    local file = path and io.open(path, "rb")
-    local text = file and file:read "*a"
-    if file then
-        file:close()
+    if not path then
+        return nil, "a bucket is a folder's name, a key the path of a file in it"
     end
+    local file, reason = io.open(path, "rb")
+    if not file then
+        return nil, (reason:gsub("^.*: ", ""))
+    end
+    local text, fault = file:read "*a"
+    file:close()
+    return text, fault
+end
+
+local function read_file(parameters, config, limit)
+    local text, reason = read_object(parameters)
     if not text then
-        fail_read(("The object %s of the bucket %s cannot be read"):format(json.encode(parameters.Key or json.null),
-            json.encode(parameters.Bucket or json.null)))
+        fail_read(("The object %s of the bucket %s cannot be read: %s"):format(
+            json.encode(parameters.Key or json.null), json.encode(parameters.Bucket or json.null), reason))
     end
     return parse(text, config, limit)
 end

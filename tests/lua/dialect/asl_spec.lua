@@ -298,7 +298,16 @@ describe("a distributed Map", function()
     end)
 
     it("never reads outside of its folder", function()
-        assert.equal("EXECUTION_FAILED", map_over("../../etc/passwd", { InputType = "JSONL" }).code)
+        local refused = map_over("../../etc/passwd", { InputType = "JSONL" })
+        assert.equal("EXECUTION_FAILED", refused.code)
+        assert.matches("cannot be read: a bucket is a folder's name, a key the path of a file in it", refused.detail,
+            1, true)
+    end)
+
+    it("says why an object cannot be read", function()
+        assert.matches('The object "none" of the bucket "lists" cannot be read: No such file or directory',
+            map_over("none", { InputType = "JSON" }).detail, 1, true)
+        assert.matches("cannot be read: Is a directory", map_over(".", { InputType = "JSON" }).detail, 1, true)
     end)
 end)
 
