@@ -182,13 +182,13 @@ end
 
 -- answers ------------------------------------------------------------------------------------------
 
---- An answer as callers get it: header values are text, null is left out.
+--- An answer as callers get it: header values are text (objects and arrays as JSON), null is left out.
 local function clean(answer)
     local headers
     for name, value in pairs(answer.headers or {}) do
-        if value ~= json.null and type(value) ~= "table" then
+        if value ~= json.null then
             headers = headers or {}
-            headers[name] = tostring(value):gsub("[%c]", " ")
+            headers[name] = (type(value) == "table" and json.encode(value) or tostring(value)):gsub("[%c]", " ")
         end
     end
     return { body = answer.body, status = answer.status, headers = headers }

@@ -110,12 +110,13 @@ describe("the worked answers", function()
 
     it("may be text, and have headers", function()
         local w = rules.new({ a = { components = {}, response = { type = "text", defaultBody = "plain",
-            header = { ["X-Q"] = "{request.query.q}", ["X-None"] = "{nothing}" } } } })
+            header = { ["X-Q"] = "{request.query.q}", ["X-None"] = "{nothing}", ["X-All"] = "{request.query}" } } } })
         local request = call(w, "a", { query = { q = "7" } })
         assert.equal("plain", request.body)
         assert.matches("^text/plain", request.answered.headers["content-type"])
         assert.equal("7", request.answered.headers["x-q"])
         assert.is_nil(request.answered.headers["x-none"])
+        assert.equal('{"q":"7"}', request.answered.headers["x-all"])
     end)
 end)
 
