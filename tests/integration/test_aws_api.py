@@ -99,10 +99,23 @@ class Machines(AwsCase):
                          [{"key": "a", "value": ""}, {"key": "b", "value": "2"}])
         self.good("UntagResource", resourceArn=arn, tagKeys=["a", "none"])
         self.assertEqual(self.good("ListTagsForResource", resourceArn=arn)["tags"], [{"key": "b", "value": "2"}])
-        self.bad("TagResource", "TooManyTags", resourceArn=arn,
-                 tags=[{"key": f"k{i}", "value": ""} for i in range(50)])
+        many = [{"key": f"k{i}", "value": ""} for i in range(51)]
+        for tagged in (arn, self.good("CreateActivity", name="tagged", tags=many[50:])["activityArn"]):
+            self.bad("TagResource", "TooManyTags", resourceArn=tagged, tags=many[:50])
+            self.assertEqual(len(self.good("ListTagsForResource", resourceArn=tagged)["tags"]), 1)
+        self.bad("CreateActivity", "TooManyTags", name="laden", tags=many)
+        self.bad("CreateStateMachine", "TooManyTags", name="laden", definition=ECHO, tags=many)
+        self.bad("TagResource", "ValidationException", resourceArn=arn, tags=[{"value": "x"}])
         self.bad("ListTagsForResource", "ResourceNotFound", resourceArn=machine_arn("nothing"))
         self.bad("TagResource", "ValidationException", resourceArn=arn, tags=None)
+
+    def test_versions_have_no_tags(self):
+        self.create("bare", publish=True)
+        version = machine_arn("bare", 1)
+        self.assertEqual(self.bad("TagResource", "ResourceNotFound", resourceArn=version,
+                                  tags=[{"key": "a", "value": "b"}]), f"Resource not found: '{version}'")
+        self.bad("UntagResource", "ResourceNotFound", resourceArn=version, tagKeys=["a"])
+        self.bad("ListTagsForResource", "ResourceNotFound", resourceArn=version)
 
     def test_lists_come_in_pages(self):
         names = [f"page-{i}" for i in range(5)]

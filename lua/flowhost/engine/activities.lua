@@ -27,6 +27,7 @@ local M = {}
 local MAX_NAME = 80 -- characters
 local ID_BYTES = 16
 local MAX_MS = 1e12
+local MAX_TAGS = 50
 local FORBIDDEN = '[%s<>{}%[%]?*"#%%\\^|~`$&,;:/%c]'
 
 -- names --------------------------------------------------------------------------------------------
@@ -236,7 +237,21 @@ function M.create(name, tags, done)
     end)
 end
 
---- Changes tags. done(nil) or done(problem).
+local function apply_tags(tags, o)
+    for key, value in pairs(o.set or {}) do
+        tags[key] = value
+    end
+    for _, key in ipairs(o.unset or {}) do
+        tags[key] = nil
+    end
+    local count = 0
+    for _ in pairs(tags) do
+        count = count + 1
+    end
+    return count
+end
+
+--- Changes tags, of which an activity has 50 at most. done(nil) or done(problem).
 ---@param o { set: table<string, string>?, unset: string[]? }
 function M.tag(name, o, done)
     local text = store.get(ACTIVITIES, name)
@@ -245,11 +260,8 @@ function M.tag(name, o, done)
     end
     local row = json.decode_stored(text)
     row.tags = row.tags or {}
-    for key, value in pairs(o.set or {}) do
-        row.tags[key] = value
-    end
-    for _, key in ipairs(o.unset or {}) do
-        row.tags[key] = nil
+    if apply_tags(row.tags, o) > MAX_TAGS then
+        return done { code = "TooManyTags", detail = ("A resource has at most %d tags"):format(MAX_TAGS) }
     end
     local batch = store.batch()
     batch:expect_value(ACTIVITIES, name, text)

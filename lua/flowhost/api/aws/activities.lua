@@ -10,7 +10,7 @@ local check = require "flowhost.api.aws.check"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
-local tags = require "flowhost.api.aws.tags"
+local tags_module = require "flowhost.api.aws.tags"
 local token = require "flowhost.engine.token"
 
 local json = core.json
@@ -40,22 +40,15 @@ end
 
 -- activities -------------------------------------------------------------------------------------------
 
-local function tags_of(list)
-    local found = {}
-    for _, tag in ipairs(list or {}) do
-        found[tag.key or ""] = tag.value or ""
-    end
-    return found
-end
-
 operations.add("CreateActivity", {
     takes = { name = check.NAME, tags = check.TAGS },
     run = function(call)
-        local problem = check.find_name_problem(call.params.name)
+        local tags, problem = tags_module.read(call.params.tags)
+        problem = check.find_name_problem(call.params.name) or problem
         if problem then
             return call:refuse(problem)
         end
-        activities.create(call.params.name, tags_of(call.params.tags), function(activity, refusal)
+        activities.create(call.params.name, tags, function(activity, refusal)
             if not activity then
                 return fail_inside(call, refusal)
             end
@@ -115,14 +108,15 @@ operations.add("DeleteActivity", {
     end,
 })
 
-tags.KINDS.activity = {
+tags_module.KINDS.activity = {
     list = function(arn)
         local activity = activities.describe(arn.name)
         return activity and activity.tags
     end,
     change = function(arn, o, _, done)
         activities.tag(arn.name, o, function(problem)
-            done(not problem, problem and { code = "ServiceUnavailable", message = problem.detail or problem.code })
+            done(not problem, problem and { code = problem.code == "TooManyTags" and problem.code
+                or "ServiceUnavailable", message = problem.detail or problem.code })
         end)
     end,
 }

@@ -225,6 +225,6 @@ M.ARN = { "string", required = true, min = 1, max = 256 }
 M.MAX_RESULTS = { "integer", min = 0, max = 1000 }
 M.NEXT_TOKEN = { "string", min = 1, max = 1024 }
 M.TAGS = { "list", of = { "structure", name = "Tag", order = { "key", "value" }, fields = {
-    key = { "string", min = 1, max = 128 }, value = { "string", min = 0, max = 256 } } } }
+    key = { "string", required = true, min = 1, max = 128 }, value = { "string", min = 0, max = 256 } } } }
 
 return M

@@ -12,10 +12,9 @@ local machines = require "flowhost.engine.machines"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
+local tags_module = require "flowhost.api.aws.tags"
 
 local time = call_module.time
-
-local M = {}
 
 local TYPE = { "string", enum = { "STANDARD", "EXPRESS" } }
 local DEFINITION = { "string", min = 1, max = 1048576 }
@@ -74,15 +73,6 @@ local function find_description_problem(p)
     end
 end
 
---- Tags of a request as a table; nil, problem.
-function M.read_tags(list)
-    local tags = {}
-    for _, tag in ipairs(list or {}) do
-        tags[tag.key or ""] = tag.value or ""
-    end
-    return tags
-end
-
 -- operations -------------------------------------------------------------------------------------------
 
 local function create(call)
@@ -90,14 +80,15 @@ local function create(call)
     local type = p.type or "STANDARD"
     local role = p.roleArn or ("arn:aws:iam::%s:role/flowhost"):format(call.arns.account)
     local logging, problem = read_logging(p.loggingConfiguration)
+    local tags, excess = tags_module.read(p.tags)
     problem = find_description_problem(p) or check.find_name_problem(p.name) or find_role_problem(p.roleArn)
-        or problem or find_definition_problem(p.definition, type)
+        or problem or excess or find_definition_problem(p.definition, type)
     if problem then
         return call:refuse(problem)
     end
     changes.change("create", { name = p.name, definition = p.definition, type = type, role = role,
         logging = logging, tracing = { enabled = p.tracingConfiguration and p.tracingConfiguration.enabled or false },
-        encryption = p.encryptionConfiguration, tags = M.read_tags(p.tags), publish = p.publish,
+        encryption = p.encryptionConfiguration, tags = tags, publish = p.publish,
         description = p.versionDescription, actor = call.actor }, function(made, refusal)
             if not made then
                 return call:refuse(refusal)
@@ -261,5 +252,3 @@ end
 operations.add("ValidateStateMachineDefinition", { run = validate, takes = { definition = required(DEFINITION),
     type = TYPE, severity = { "string", enum = { "ERROR", "WARNING" } },
     maxResults = { "integer", min = 0, max = 100 } } })
-
-return M
