@@ -182,6 +182,14 @@ class Versions(AwsCase):
         self.good("DeleteStateMachineAlias", stateMachineAliasArn=machine_arn("al", "live"))
         self.bad("DescribeStateMachineAlias", "ResourceNotFound", stateMachineAliasArn=machine_arn("al", "live"))
 
+    def test_lists_of_what_there_is_not(self):
+        self.create("unlisted", publish=True)
+        for qualifier in ("2", "none"):
+            arn = machine_arn("unlisted", qualifier)
+            for operation in ("ListExecutions", "ListStateMachineAliases"):
+                self.assertEqual(self.bad(operation, "StateMachineDoesNotExist", stateMachineArn=arn),
+                                 f"State Machine Does Not Exist: '{arn}'")
+
     def test_bad_routes(self):
         self.create("routes", publish=True)
         version = machine_arn("routes", 1)
@@ -196,6 +204,12 @@ class Versions(AwsCase):
                          "Routing configuration must contain state machine version ARNs. Received: "
                          f"[{machine_arn('routes', 'live')}]")
         refused((machine_arn("routes", 9), 100), code="ResourceNotFound")
+        self.create("elsewhere", publish=True)
+        refused((version, 50), (machine_arn("elsewhere", 1), 50))
+        self.good("CreateStateMachineAlias", name="kept",
+                  routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}])
+        self.bad("UpdateStateMachineAlias", "ValidationException", stateMachineAliasArn=machine_arn("routes", "kept"),
+                 routingConfiguration=[{"stateMachineVersionArn": machine_arn("elsewhere", 1), "weight": 100}])
         self.assertIn(f"Value '[RoutingConfigurationListItem(stateMachineVersionArn={version}, weight=1), Routing",
                       refused(*[(version, 1)] * 3))
 

@@ -42,12 +42,13 @@ local function parse(call, routing)
 end
 
 --- What is wrong with them: answers, and is true then.
-local function refuse_routing(call, texts, weights, arns)
+---@param machine string  whose versions they must be
+local function refuse_routing(call, texts, weights, arns, machine)
     local sum = 0
     for i, arn in ipairs(arns) do
         if not resource.version_number(arn) then
             return invalid(call, "Routing configuration must contain state machine version ARNs.", texts) or true
-        elseif arn.name ~= arns[1].name then
+        elseif arn.name ~= machine then
             return invalid(call, "Routing configuration must contain versions of the same state machine.", texts)
                 or true
         end
@@ -62,9 +63,10 @@ local function refuse_routing(call, texts, weights, arns)
 end
 
 --- The machine's name and the routes { version, weight } of a routing configuration; nil after an answer.
-local function read_routing(call, routing)
+---@param machine string?  whose versions they must be: by default that of the first
+local function read_routing(call, routing, machine)
     local texts, weights, arns = parse(call, routing)
-    if not texts or refuse_routing(call, texts, weights, arns) then
+    if not texts or refuse_routing(call, texts, weights, arns, machine or arns[1].name) then
         return
     end
     local routes = json.array {}
@@ -105,10 +107,10 @@ local function update(call)
         return call:fail("ValidationException",
             "Either the description or the routing configuration must be specified")
     end
-    local machine, routing
+    local _, routing
     if p.routingConfiguration then
-        machine, routing = read_routing(call, p.routingConfiguration)
-        if not machine then
+        _, routing = read_routing(call, p.routingConfiguration, arn.name)
+        if not routing then
             return
         end
     end
@@ -177,7 +179,7 @@ local function matching(row, arn)
 end
 
 local function list(call)
-    local row, arn = resource.machine(call, call.params.stateMachineArn)
+    local row, arn = resource.qualified_machine(call, call.params.stateMachineArn)
     if not row then
         return
     end

@@ -177,7 +177,7 @@ local function list(call)
     elseif p.mapRunArn then
         return M.list_of_map_run(call)
     end
-    local machine, arn = resource.machine(call, p.stateMachineArn)
+    local machine, arn = resource.qualified_machine(call, p.stateMachineArn)
     if not machine then
         return
     elseif machine.type == "EXPRESS" then

@@ -75,6 +75,20 @@ function M.version_number(arn)
     return arn.qualifier and arn.qualifier:find "^[1-9]%d*$" and tonumber(arn.qualifier) or nil
 end
 
+--- The machine and its ARN, which may name a version or an alias that there is.
+function M.qualified_machine(call, text)
+    local row, arn = M.machine(call, text)
+    if not row then
+        return
+    end
+    local number = M.version_number(arn)
+    if number and not machines.version(row, number)
+        or arn.qualifier and not number and not machines.alias(row, arn.qualifier) then
+        return no_machine(call, text)
+    end
+    return row, arn
+end
+
 --- The machine, the version or alias (nil) and its number or name of an ARN with a qualifier.
 ---@param is_version boolean
 local function qualified(call, text, is_version)
