@@ -190,6 +190,21 @@ class Versions(AwsCase):
                 self.assertEqual(self.bad(operation, "StateMachineDoesNotExist", stateMachineArn=arn),
                                  f"State Machine Does Not Exist: '{arn}'")
 
+    def test_aliases_of_another_account(self):
+        self.create("ours", publish=True)
+        routes = [{"stateMachineVersionArn": machine_arn("ours", 1), "weight": 100}]
+        self.good("CreateStateMachineAlias", name="live", routingConfiguration=routes)
+        alias = machine_arn("ours", "live").replace(ACCOUNT, "210987654321")
+        theirs = [{"stateMachineVersionArn": machine_arn("ours", 1).replace(ACCOUNT, "210987654321"), "weight": 100}]
+        self.bad("CreateStateMachineAlias", "ResourceNotFound", name="theirs", routingConfiguration=theirs)
+        self.bad("UpdateStateMachineAlias", "ResourceNotFound", stateMachineAliasArn=machine_arn("ours", "live"),
+                 routingConfiguration=theirs)
+        self.bad("UpdateStateMachineAlias", "ResourceNotFound", stateMachineAliasArn=alias, description="theirs")
+        self.good("DeleteStateMachineAlias", stateMachineAliasArn=alias)
+        shown = self.good("DescribeStateMachineAlias", stateMachineAliasArn=machine_arn("ours", "live"))
+        self.assertNotIn("description", shown)
+        self.assertEqual(shown["routingConfiguration"], routes)
+
     def test_bad_routes(self):
         self.create("routes", publish=True)
         version = machine_arn("routes", 1)

@@ -28,6 +28,10 @@ local function invalid(call, message, list)
     return call:fail("ValidationException", ("%s Received: [%s]"):format(message, table.concat(list, ", ")))
 end
 
+local function missing(call)
+    return call:fail("ResourceNotFound", "Request references a resource that does not exist.")
+end
+
 --- ARNs and weights of a routing configuration as they were given, and what the ARNs are; nil after an answer.
 local function parse(call, routing)
     local texts, weights, arns = {}, {}, {}
@@ -71,6 +75,9 @@ local function read_routing(call, routing, machine)
     end
     local routes = json.array {}
     for i, arn in ipairs(arns) do
+        if not resource.is_own(call, arn) then
+            return missing(call)
+        end
         routes[i] = { version = resource.version_number(arn), weight = routing[i].weight }
     end
     return arns[1].name, routes
@@ -100,14 +107,16 @@ operations.add("CreateStateMachineAlias", { run = create, takes = { name = NAME,
 
 local function update(call)
     local p = call.params
-    local arn = resource.alias(call, p.stateMachineAliasArn)
+    local arn, _, alias = resource.alias(call, p.stateMachineAliasArn)
     if not arn then
         return
     elseif not p.description and not p.routingConfiguration then
         return call:fail("ValidationException",
             "Either the description or the routing configuration must be specified")
+    elseif not alias then
+        return missing(call)
     end
-    local _, routing
+    local routing
     if p.routingConfiguration then
         _, routing = read_routing(call, p.routingConfiguration, arn.name)
         if not routing then
@@ -127,9 +136,11 @@ operations.add("UpdateStateMachineAlias", { run = update, takes = { stateMachine
     description = DESCRIPTION, routingConfiguration = ROUTING } })
 
 local function delete(call)
-    local arn = resource.alias(call, call.params.stateMachineAliasArn)
+    local arn, row = resource.alias(call, call.params.stateMachineAliasArn)
     if not arn then
         return
+    elseif not row then
+        return call:reply()
     end
     changes.change("delete_alias", { machine = arn.name, name = arn.qualifier, actor = call.actor },
         function(done, refusal)
@@ -147,7 +158,7 @@ local function describe(call)
     if not arn then
         return
     elseif not alias then
-        return call:fail("ResourceNotFound", "Request references a resource that does not exist.")
+        return missing(call)
     end
     local routing = json.array {}
     for i, route in ipairs(alias.routing) do
