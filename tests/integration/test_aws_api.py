@@ -41,6 +41,14 @@ class Machines(AwsCase):
         self.assertEqual(self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="again",
                                   definition=passing({"n": 2}), roleArn=ROLE),
                          f"State Machine Already Exists: '{machine_arn('again')}'")
+        self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="again", definition=passing({"n": 1}),
+                 publish=True)
+        self.assertEqual(self.create("plainly", publish=True), self.create("plainly", publish=True))
+        published = self.create("released", publish=True, versionDescription="one")
+        self.assertEqual(self.create("released", publish=True, versionDescription="one"), published)
+        for other in ({}, {"publish": True}, {"publish": True, "versionDescription": "two"}):
+            self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="released",
+                     definition=passing({"n": 1}), **other)
 
     def test_an_update_concerns_later_executions_only(self):
         self.create("upd", WAITING)
