@@ -94,10 +94,16 @@ class Machines(AwsCase):
         self.assertEqual(shown["loggingConfiguration"],
                          {"level": "ALL", "includeExecutionData": False, "destinations": [group]})
         self.assertEqual(shown["tracingConfiguration"], {"enabled": True})
-        for logging in ({"level": "ERROR"}, {"level": "ALL", "destinations": [group, group]}):
+        for logging in ({"level": "ERROR"}, {"level": "ALL", "destinations": [group, group]},
+                        {"level": "ALL", "destinations": [{}]},
+                        {"level": "OFF", "destinations": [{"cloudWatchLogsLogGroup": None}]}):
             self.assertEqual(self.bad("UpdateStateMachine", "InvalidLoggingConfiguration",
                                       stateMachineArn=machine_arn("logs"), loggingConfiguration=logging),
                              "Invalid Logging Configuration: Must specify exactly one Log Destination.")
+        unqualified = {"cloudWatchLogsLogGroup": {"logGroupArn": "arn:aws:logs:us-east-1:123456789012:log-group:g"}}
+        self.assertEqual(self.bad("CreateStateMachine", "InvalidLoggingConfiguration", name="unlogged",
+                                  definition=ECHO, loggingConfiguration={"level": "ALL", "destinations": [unqualified]}),
+                         "Invalid Logging Configuration: Log Group ARN must be provided with '*' qualifier.")
 
     def test_tags(self):
         arn = machine_arn("tagged")

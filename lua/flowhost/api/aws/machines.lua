@@ -41,16 +41,25 @@ end
 
 -- what is given ----------------------------------------------------------------------------------------
 
+--- What is wrong with the destinations of logs.
+local function find_destination_problem(destinations, level)
+    local group = destinations[1] and destinations[1].cloudWatchLogsLogGroup or {}
+    if #destinations > 1 or (not group.logGroupArn and (destinations[1] or level ~= "OFF")) then
+        return "Must specify exactly one Log Destination."
+    elseif group.logGroupArn and not group.logGroupArn:find ":%*$" then
+        return "Log Group ARN must be provided with '*' qualifier."
+    end
+end
+
 --- A logging configuration with what it leaves out; nil, problem.
 local function read_logging(given)
     if not given then
         return { level = "OFF", includeExecutionData = false }
     end
-    local count = #(given.destinations or {})
     local level = given.level or "OFF"
-    if count > 1 or (count == 0 and level ~= "OFF") then
-        return nil, { code = "InvalidLoggingConfiguration",
-            message = "Invalid Logging Configuration: Must specify exactly one Log Destination." }
+    local wrong = find_destination_problem(given.destinations or {}, level)
+    if wrong then
+        return nil, { code = "InvalidLoggingConfiguration", message = "Invalid Logging Configuration: " .. wrong }
     end
     return { level = level, includeExecutionData = given.includeExecutionData or false,
         destinations = given.destinations }
