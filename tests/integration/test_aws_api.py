@@ -105,6 +105,25 @@ class Machines(AwsCase):
                                   definition=ECHO, loggingConfiguration={"level": "ALL", "destinations": [unqualified]}),
                          "Invalid Logging Configuration: Log Group ARN must be provided with '*' qualifier.")
 
+    def test_encryption_is_kept_and_shown(self):
+        own, key = {"type": "AWS_OWNED_KEY"}, {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "alias/key"}
+        made = self.create("locked")
+        self.assertEqual(self.create("locked", encryptionConfiguration=own), made)
+        activity = self.good("CreateActivity", name="locked", encryptionConfiguration=key)["activityArn"]
+        self.good("CreateActivity", name="locked", encryptionConfiguration=key)
+        self.assertEqual(self.bad("CreateActivity", "ActivityAlreadyExists", name="locked"),
+                         f"Activity Already Exists: '{activity}'")
+        self.good("UpdateStateMachine", stateMachineArn=machine_arn("locked"), encryptionConfiguration=key)
+        kept = {**key, "kmsDataKeyReusePeriodSeconds": 300}
+        self.assertEqual(self.good("DescribeActivity", activityArn=activity)["encryptionConfiguration"], kept)
+        shown = self.good("DescribeStateMachine", stateMachineArn=machine_arn("locked"))
+        self.assertEqual(shown["encryptionConfiguration"], kept)
+        keyless = {"type": "CUSTOMER_MANAGED_KMS_KEY"}
+        for operation in ("CreateActivity", "CreateStateMachine"):
+            self.bad(operation, "InvalidEncryptionConfiguration", name="keyless", definition=ECHO,
+                     encryptionConfiguration=keyless)
+        self.bad("CreateActivity", "ValidationException", name="keyless", encryptionConfiguration={})
+
     def test_tags(self):
         arn = machine_arn("tagged")
         self.create("tagged", tags=[{"key": "b", "value": "1"}])

@@ -5,9 +5,10 @@
 --                                                             and ends it (M.succeed, M.fail; M.heartbeat meanwhile)
 --   M.token() and M.wait { token = }: whoever has the token ends it (.waitForTaskToken)
 --
--- Here: the activities themselves (table `activities`: name -> { created, tags }) and what the API and flows call. The
--- run's side lies in task_wait.lua and task_end.lua, the queues in task_queue.lua. A queue needs no activity: tasks may
--- wait in it before one of that name is made. Calls may come on any shard; results are durable before they are told.
+-- Here: the activities themselves (table `activities`: name -> { created, tags, encryption }) and what the API and flows
+-- call. The run's side lies in task_wait.lua and task_end.lua, the queues in task_queue.lua. A queue needs no activity:
+-- tasks may wait in it before one of that name is made. Calls may come on any shard; results are durable before they are
+-- told.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
@@ -197,11 +198,12 @@ end
 
 -- activities ---------------------------------------------------------------------------------------
 
---- { name, created (ms), tags } or nil.
+--- { name, created (ms), tags, encryption } or nil.
 function M.describe(name)
     local text = M.is_name(name) and store.get(ACTIVITIES, name)
     local row = text and json.decode_stored(text)
-    return row and { name = name, created = row.created, tags = row.tags or {} } or nil
+    return row and { name = name, created = row.created, tags = row.tags or {},
+        encryption = row.encryption } or nil
 end
 
 local function submit(batch, done)
@@ -214,8 +216,8 @@ local function submit(batch, done)
 end
 
 --- Makes an activity; one of that name that is there already stays as it is. done(activity) or done(nil, problem).
----@param tags table<string, string>?
-function M.create(name, tags, done)
+---@param o { tags: table<string, string>?, encryption: table? }
+function M.create(name, o, done)
     if not M.is_name(name) then
         return done(nil, { code = "InvalidName" })
     end
@@ -226,7 +228,8 @@ function M.create(name, tags, done)
     local batch = store.batch()
     batch:set_intake()
     batch:expect_absent(ACTIVITIES, name)
-    batch:put(ACTIVITIES, name, json.encode_stored { created = timer.now_ms(), tags = tags and next(tags) and tags })
+    batch:put(ACTIVITIES, name, json.encode_stored { created = timer.now_ms(), encryption = o.encryption,
+        tags = o.tags and next(o.tags) and o.tags })
     fault "engine.activity.create"
     submit(batch, function(code)
         fault "engine.activity.created"

@@ -7,6 +7,7 @@ local core = require "flowhost.core"
 local activities = require "flowhost.engine.activities"
 local call_module = require "flowhost.api.aws.call"
 local check = require "flowhost.api.aws.check"
+local encryption = require "flowhost.api.aws.encryption"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
@@ -41,16 +42,20 @@ end
 -- activities -------------------------------------------------------------------------------------------
 
 operations.add("CreateActivity", {
-    takes = { name = check.NAME, tags = check.TAGS },
+    takes = { name = check.NAME, tags = check.TAGS, encryptionConfiguration = encryption.SHAPE },
     run = function(call)
         local tags, problem = tags_module.read(call.params.tags)
-        problem = check.find_name_problem(call.params.name) or problem
+        local key, unkeyed = encryption.read(call.params.encryptionConfiguration)
+        problem = check.find_name_problem(call.params.name) or problem or unkeyed
         if problem then
             return call:refuse(problem)
         end
-        activities.create(call.params.name, tags, function(activity, refusal)
+        activities.create(call.params.name, { tags = tags, encryption = key }, function(activity, refusal)
             if not activity then
                 return fail_inside(call, refusal)
+            elseif not encryption.is_same(activity.encryption or encryption.read(nil), key) then
+                return call:fail("ActivityAlreadyExists",
+                    ("Activity Already Exists: '%s'"):format(call.arns.activity(activity.name)))
             end
             call:reply { activityArn = call.arns.activity(activity.name),
                 creationDate = call_module.time(activity.created) }
@@ -72,7 +77,7 @@ operations.add("DescribeActivity", {
             return name and no_activity(call)
         end
         local shown = show(call, activity)
-        shown.encryptionConfiguration = { type = "AWS_OWNED_KEY" }
+        shown.encryptionConfiguration = activity.encryption or encryption.read(nil)
         call:reply(shown)
     end,
 })

@@ -6,6 +6,7 @@ local call_module = require "flowhost.api.aws.call"
 local changes = require "flowhost.engine.machine_changes"
 local check = require "flowhost.api.aws.check"
 local definition = require "flowhost.api.aws.definition"
+local encryption = require "flowhost.api.aws.encryption"
 local executions_end = require "flowhost.api.aws.executions_end"
 local machine_files = require "flowhost.engine.machine_files"
 local machines = require "flowhost.engine.machines"
@@ -25,10 +26,6 @@ local LOGGING = { "structure", fields = {
     destinations = { "list", of = { "structure", fields = { cloudWatchLogsLogGroup = { "structure", fields = {
         logGroupArn = { "string", min = 1, max = 256 } } } } } } } }
 local TRACING = { "structure", fields = { enabled = { "boolean" } } }
-local ENCRYPTION = { "structure", fields = {
-    type = { "string", required = true, enum = { "AWS_OWNED_KEY", "CUSTOMER_MANAGED_KMS_KEY" } },
-    kmsKeyId = { "string", min = 1, max = 2048 },
-    kmsDataKeyReusePeriodSeconds = { "integer", min = 60, max = 900 } } }
 local INCLUDED = { "string", enum = { "ALL_DATA", "METADATA_ONLY" } }
 
 local function required(shape)
@@ -90,14 +87,15 @@ local function create(call)
     local role = p.roleArn or ("arn:aws:iam::%s:role/flowhost"):format(call.arns.account)
     local logging, problem = read_logging(p.loggingConfiguration)
     local tags, excess = tags_module.read(p.tags)
+    local key, unkeyed = encryption.read(p.encryptionConfiguration)
     problem = find_description_problem(p) or check.find_name_problem(p.name) or find_role_problem(p.roleArn)
-        or problem or excess or find_definition_problem(p.definition, type)
+        or problem or excess or unkeyed or find_definition_problem(p.definition, type)
     if problem then
         return call:refuse(problem)
     end
     changes.change("create", { name = p.name, definition = p.definition, type = type, role = role,
         logging = logging, tracing = { enabled = p.tracingConfiguration and p.tracingConfiguration.enabled or false },
-        encryption = p.encryptionConfiguration, tags = tags, publish = p.publish,
+        encryption = key, tags = tags, publish = p.publish,
         description = p.versionDescription, actor = call.actor }, function(made, refusal)
             if not made then
                 return call:refuse(refusal)
@@ -110,7 +108,7 @@ end
 operations.add("CreateStateMachine", { run = create, takes = { name = check.NAME, definition = required(DEFINITION),
     roleArn = ROLE, type = TYPE, loggingConfiguration = LOGGING, tags = check.TAGS,
     tracingConfiguration = TRACING, publish = { "boolean" }, versionDescription = DESCRIPTION,
-    encryptionConfiguration = ENCRYPTION } })
+    encryptionConfiguration = encryption.SHAPE } })
 
 local function update(call)
     local p = call.params
@@ -126,13 +124,17 @@ local function update(call)
     if p.loggingConfiguration then
         logging, problem = read_logging(p.loggingConfiguration)
     end
-    problem = find_description_problem(p) or find_role_problem(p.roleArn) or problem
+    local key, unkeyed
+    if p.encryptionConfiguration then
+        key, unkeyed = encryption.read(p.encryptionConfiguration)
+    end
+    problem = find_description_problem(p) or find_role_problem(p.roleArn) or problem or unkeyed
         or find_definition_problem(p.definition, row.type)
     if problem then
         return call:refuse(problem)
     end
     changes.change("update", { name = arn.name, definition = p.definition, role = p.roleArn, logging = logging,
-        tracing = p.tracingConfiguration, encryption = p.encryptionConfiguration, publish = p.publish,
+        tracing = p.tracingConfiguration, encryption = key, publish = p.publish,
         description = p.versionDescription, actor = call.actor }, function(made, refusal)
             if not made then
                 return call:refuse(refusal)
@@ -144,7 +146,7 @@ end
 
 operations.add("UpdateStateMachine", { run = update, takes = { stateMachineArn = check.ARN, definition = DEFINITION,
     roleArn = ROLE, loggingConfiguration = LOGGING, tracingConfiguration = TRACING, publish = { "boolean" },
-    versionDescription = DESCRIPTION, encryptionConfiguration = ENCRYPTION } })
+    versionDescription = DESCRIPTION, encryptionConfiguration = encryption.SHAPE } })
 
 --- Deletes a machine; its executions that have not ended are stopped.
 local function delete(call)
@@ -179,7 +181,7 @@ local function show_revision(row, revision, has_data)
         definition = has_data and text or "{}", variableReferences = has_data and definition.variables(text) or nil,
         loggingConfiguration = revision.logging or read_logging(nil),
         tracingConfiguration = { enabled = revision.tracing and revision.tracing.enabled or false },
-        encryptionConfiguration = row.encryption or { type = "AWS_OWNED_KEY" },
+        encryptionConfiguration = row.encryption or encryption.read(nil),
     }
 end
 
