@@ -453,6 +453,23 @@ class Executions(AwsCase):
         self.good("RedriveExecution", executionArn=execution)
         self.assertEqual(json.loads(self.end_of(execution)["output"]), {"a": 1})
 
+    def test_redrive_with_a_token_that_was_used(self):
+        self.create("token", WAITING)
+        execution = self.start("token")
+        self.good("StopExecution", executionArn=execution)
+        first = self.good("RedriveExecution", executionArn=execution, clientToken="t")
+        self.assertEqual(self.good("RedriveExecution", executionArn=execution, clientToken="t"), first)
+        self.assertEqual(self.bad("RedriveExecution", "ExecutionNotRedrivable", executionArn=execution,
+                                  clientToken="u"), "Execution is RUNNING and cannot be redriven")
+        self.good("StopExecution", executionArn=execution)
+        self.assertEqual(self.good("RedriveExecution", executionArn=execution, clientToken="t"), first)
+        shown = self.describe(execution)
+        self.assertEqual((shown["status"], shown["redriveCount"], shown["redriveDate"]),
+                         ("ABORTED", 1, first["redriveDate"]))
+        self.good("RedriveExecution", executionArn=execution, clientToken="u")
+        self.assertEqual(self.describe(execution)["redriveCount"], 2)
+        self.good("StopExecution", executionArn=execution)
+
     def test_redrive_by_v1(self):
         self.create("redv1", WAITING)
         execution = self.start("redv1")

@@ -5,10 +5,10 @@
 --                                                             and ends it (M.succeed, M.fail; M.heartbeat meanwhile)
 --   M.token() and M.wait { token = }: whoever has the token ends it (.waitForTaskToken)
 --
--- Here: the activities themselves (table `activities`: name -> { created, tags, encryption }) and what the API and flows
--- call. The run's side lies in task_wait.lua and task_end.lua, the queues in task_queue.lua. A queue needs no activity:
--- tasks may wait in it before one of that name is made. Calls may come on any shard; results are durable before they are
--- told.
+-- Here: the activities themselves (table `activities`: name -> { created, tags, encryption }) and what the API and
+-- flows call. The run's side lies in task_wait.lua and task_end.lua, the queues in task_queue.lua. A queue needs no
+-- activity: tasks may wait in it before one of that name is made. Calls may come on any shard; results are durable
+-- before they are told.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
