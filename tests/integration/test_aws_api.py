@@ -169,6 +169,18 @@ class Machines(AwsCase):
                              "Invalid Token: 'Invalid token'")
         self.bad("ListExecutions", "InvalidToken", stateMachineArn=machine_arn(names[0]), **token)
 
+    def test_a_token_is_of_its_list(self):
+        for name in ("tokens", "other"):
+            self.create(name)
+            for _ in range(3):
+                self.end_of(self.start(name))
+        token = self.good("ListExecutions", stateMachineArn=machine_arn("tokens"), maxResults=1)["nextToken"]
+        rest = self.good("ListExecutions", stateMachineArn=machine_arn("tokens"), maxResults=5, nextToken=token)
+        self.assertEqual(len(rest["executions"]), 2)
+        self.bad("ListExecutions", "InvalidToken", stateMachineArn=machine_arn("other"), nextToken=token)
+        self.bad("ListExecutions", "InvalidToken", stateMachineArn=machine_arn("tokens"), statusFilter="FAILED",
+                 nextToken=token)
+
     FLOWS = {"lua.lua": "return function() end"}
 
 
