@@ -206,15 +206,6 @@ function M.describe(name)
         encryption = row.encryption } or nil
 end
 
-local function submit(batch, done)
-    local waiting = token.new(done)
-    local ok, code = batch:submit(waiting)
-    if not ok then
-        token.drop(waiting)
-        done(code)
-    end
-end
-
 --- Makes an activity; one of that name that is there already stays as it is. done(activity) or done(nil, problem).
 ---@param o { tags: table<string, string>?, encryption: table? }
 function M.create(name, o, done)
@@ -231,7 +222,7 @@ function M.create(name, o, done)
     batch:put(ACTIVITIES, name, json.encode_stored { created = timer.now_ms(), encryption = o.encryption,
         tags = o.tags and next(o.tags) and o.tags })
     fault "engine.activity.create"
-    submit(batch, function(code)
+    token.submit(batch, function(code)
         fault "engine.activity.created"
         if code and code ~= "CONFLICT" then
             return done(nil, { code = code })
@@ -269,7 +260,7 @@ function M.tag(name, o, done)
     local batch = store.batch()
     batch:expect_value(ACTIVITIES, name, text)
     batch:put(ACTIVITIES, name, json.encode_stored(row))
-    submit(batch, function(code)
+    token.submit(batch, function(code)
         if code == "CONFLICT" then
             return M.tag(name, o, done)
         end
@@ -282,7 +273,7 @@ function M.delete(name, done)
     local batch = store.batch()
     batch:del(ACTIVITIES, name)
     fault "engine.activity.delete"
-    submit(batch, function(code)
+    token.submit(batch, function(code)
         fault "engine.activity.deleted"
         done(code and { code = code })
     end)
