@@ -392,6 +392,37 @@ class Executions(AwsCase):
         self.bad("DescribeMapRun", "ResourceNotFound", mapRunArn=found[0]["mapRunArn"][:-1] + "x")
         self.bad("UpdateMapRun", "ValidationException", mapRunArn=found[0]["mapRunArn"], maxConcurrency=1)
 
+    def test_many_map_runs_in_pages(self):
+        inner = {"StartAt": "M", "States": {"M": {
+            "Type": "Map", "End": True, "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P",
+                "States": {"P": {"Type": "Pass", "End": True}}}}}}
+        self.create("maps", json.dumps({"StartAt": "A", "States": {"A": {
+            "Type": "Map", "End": True, "ItemProcessor": inner}}}))
+        execution = self.start("maps", [[n] for n in range(300)])
+        self.assertEqual(self.end_of(execution)["status"], "SUCCEEDED")
+        page = self.good("ListMapRuns", executionArn=execution)
+        found = page["mapRuns"]
+        while "nextToken" in page:
+            page = self.good("ListMapRuns", executionArn=execution, nextToken=page["nextToken"])
+            found += page["mapRuns"]
+        self.assertEqual(len({one["mapRunArn"] for one in found}), 300)
+        self.assertEqual(self.good("DescribeMapRun", mapRunArn=found[-1]["mapRunArn"])["executionArn"], execution)
+
+    def test_counts_of_a_map_run_that_is_stopped(self):
+        self.create("stopped", json.dumps({"StartAt": "M", "States": {"M": {
+            "Type": "Map", "End": True, "MaxConcurrency": 1, "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **json.loads(WAITING)}}}}))
+        execution = self.start("stopped", [1, 2, 3])
+        arn = wait_until(lambda: self.good("ListMapRuns", executionArn=execution)["mapRuns"], SECONDS,
+                         "a map run")[0]["mapRunArn"]
+
+        def counts():
+            return {name: n for name, n in self.good("DescribeMapRun", mapRunArn=arn)["itemCounts"].items() if n}
+        wait_until(lambda: counts() == {"running": 1, "pending": 2, "total": 3}, SECONDS, "one to run")
+        self.good("StopExecution", executionArn=execution)
+        self.assertEqual(counts(), {"aborted": 3, "total": 3})
+
     def test_a_machine_made_anew_has_no_executions(self):
         self.create("anew", WAITING)
         execution = self.start("anew", name="n")

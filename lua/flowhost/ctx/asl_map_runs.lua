@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Map runs of an execution, as its replay finds them.
 --
---   map run: execution (name), label, uuid, status, started, ended (ms), max_concurrency, tolerated_count,
---            tolerated_percentage, items, executions { running, succeeded, failed, pending, total, resultsWritten }
+--   map run: number (of its execution), execution (name), label, uuid, status, started, ended (ms), max_concurrency,
+--            tolerated_count, tolerated_percentage, items, executions { running, succeeded, failed, aborted, pending,
+--            total, resultsWritten }
 
 local asl_history = require "flowhost.ctx.asl_history"
 local machine_code = require "flowhost.engine.machine_code"
@@ -15,11 +16,13 @@ local M = {}
 
 local MOST_DISTRIBUTED = 1000
 
+--- What has not ended by itself when the map run ends is aborted.
 local function counts_of(given, status)
-    local ended = given.succeeded + given.failed
-    return { total = given.total, running = given.running, succeeded = given.succeeded, failed = given.failed,
-        pending = math.max(0, given.total - given.running - ended),
-        resultsWritten = status == "SUCCEEDED" and given.succeeded or 0 }
+    local left = math.max(0, given.total - given.succeeded - given.failed)
+    local is_running = status == "RUNNING"
+    return { total = given.total, succeeded = given.succeeded, failed = given.failed,
+        running = is_running and given.running or 0, pending = is_running and math.max(0, left - given.running) or 0,
+        aborted = is_running and 0 or left, resultsWritten = status == "SUCCEEDED" and given.succeeded or 0 }
 end
 
 local STOPPED = { cancelled = "ABORTED", timed_out = "ABORTED", failed = "FAILED" }
@@ -44,6 +47,7 @@ function M.list(row)
     local found = {}
     for i, record in ipairs(row.map_runs or {}) do
         found[i] = show(record, row)
+        found[i].number = i
     end
     return found
 end
