@@ -355,6 +355,12 @@ class Executions(AwsCase):
         self.assertNotIn("nextToken", rest)
         bare = self.good("GetExecutionHistory", executionArn=execution, includeExecutionData=False)["events"]
         self.assertNotIn("input", bare[0]["executionStartedEventDetails"])
+        self.create("assigning", json.dumps({"StartAt": "P", "States": {"P": {
+            "Type": "Pass", "Assign": {"x": 1}, "End": True}}}))
+        execution = self.start("assigning")
+        self.end_of(execution)
+        bare = self.good("GetExecutionHistory", executionArn=execution, includeExecutionData=False)["events"]
+        self.assertEqual(bare[2]["stateExitedEventDetails"], {"name": "P"})
 
     def test_what_a_release_that_is_gone_had(self):
         self.create("gone", json.dumps({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}}))
@@ -391,6 +397,14 @@ class Executions(AwsCase):
         self.bad("ListExecutions", "ValidationException")
         self.bad("DescribeMapRun", "ResourceNotFound", mapRunArn=found[0]["mapRunArn"][:-1] + "x")
         self.bad("UpdateMapRun", "ValidationException", mapRunArn=found[0]["mapRunArn"], maxConcurrency=1)
+
+    def test_a_map_state_is_no_machine(self):
+        self.create("labelled")
+        arn = machine_arn("labelled/each")
+        for operation in ("StartExecution", "UpdateStateMachine", "DeleteStateMachine", "PublishStateMachineVersion"):
+            self.bad(operation, "ValidationException", stateMachineArn=arn, definition=ECHO)
+        shown = self.good("DescribeStateMachine", stateMachineArn=arn)
+        self.assertEqual((shown["name"], shown["label"]), ("labelled", "each"))
 
     def test_many_map_runs_in_pages(self):
         inner = {"StartAt": "M", "States": {"M": {

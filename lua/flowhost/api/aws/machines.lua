@@ -155,7 +155,7 @@ local function delete(call)
         return
     elseif not resource.is_own(call, arn) then
         return call:reply()
-    elseif arn.qualifier then
+    elseif arn.qualifier or arn.label then
         return resource.whole_machine(call, call.params.stateMachineArn)
     end
     local row = machines.get(arn.name)

@@ -60,10 +60,17 @@ function M.machine(call, text)
     return row, arn
 end
 
+--- Answers that nothing can be done by the ARN of a Map state.
+function M.no_map_state(call, text)
+    return call:fail("ValidationException", ("The ARN refers to a Distributed Map state: '%s'"):format(text))
+end
+
 --- The machine that an ARN without a version or alias names.
 function M.whole_machine(call, text)
     local row, arn = M.machine(call, text)
-    if row and arn.qualifier then
+    if row and arn.label then
+        return M.no_map_state(call, text)
+    elseif row and arn.qualifier then
         return invalid(call, "Resource type not valid in this context: " .. (tonumber(arn.qualifier)
             and "version" or "alias"))
     end

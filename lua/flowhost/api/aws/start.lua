@@ -41,6 +41,8 @@ local function read(call, type)
     local row, arn = resource.machine(call, call.params.stateMachineArn)
     if not row then
         return
+    elseif arn.label then
+        return resource.no_map_state(call, call.params.stateMachineArn)
     elseif type and row.type ~= type then
         return call:fail("StateMachineTypeNotSupported",
             "This operation is not supported by this type of state machine")
