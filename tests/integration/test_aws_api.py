@@ -573,6 +573,10 @@ class Errors(AwsCase):
             f"must not be null; Value '{'x' * 81}' at 'name' failed to satisfy constraint: Member must have length "
             "less than or equal to 80; Value 'FAST' at 'type' failed to satisfy constraint: Member must satisfy enum "
             "value set: [STANDARD, EXPRESS]")
+        self.assertIn(r"regular expression pattern: \p{ASCII}*", self.bad(
+            "StartExecution", "ValidationException", stateMachineArn=machine_arn("a"), traceHeader="Root=\u00e9"))
+        self.assertIn("regular expression pattern: [!-~]+", self.bad(
+            "RedriveExecution", "ValidationException", executionArn=execution_arn("a", "b"), clientToken="a b"))
         self.assertEqual(self.bad("CreateStateMachine", "InvalidName", name="a b", definition=ECHO, roleArn=ROLE),
                          "Invalid Name: 'a b'")
         self.assertEqual(self.bad("CreateStateMachine", "InvalidArn", name="a", definition=ECHO, roleArn="me"),

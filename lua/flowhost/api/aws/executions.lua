@@ -239,6 +239,6 @@ local function redrive(call)
 end
 
 operations.add("RedriveExecution", { run = redrive, takes = { executionArn = check.ARN,
-    clientToken = { "string", min = 1, max = 64 } } })
+    clientToken = { "string", min = 1, max = 64, pattern = "^[!-~]+$", shown = "[!-~]+" } } })
 
 return M
