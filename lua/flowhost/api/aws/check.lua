@@ -220,6 +220,13 @@ function M.find_name_problem(text)
     end
 end
 
+--- The problem of a role's ARN (nil: none is given); nil when it can be one.
+function M.find_role_problem(role)
+    if role and not role:find "^arn:aws[%w-]*:iam::%d+:role/." then
+        return { code = "InvalidArn", message = ("Invalid Role Arn: '%s'"):format(role) }
+    end
+end
+
 M.NAME = { "string", required = true, min = 1, max = 80 }
 M.ARN = { "string", required = true, min = 1, max = 256 }
 M.MAX_RESULTS = { "integer", min = 0, max = 1000 }

@@ -62,12 +62,6 @@ local function read_logging(given)
         destinations = given.destinations }
 end
 
-local function find_role_problem(role)
-    if role and not role:find "^arn:aws[%w-]*:iam::%d+:role/." then
-        return { code = "InvalidArn", message = ("Invalid Role Arn: '%s'"):format(role) }
-    end
-end
-
 local function find_definition_problem(text, type)
     local message = text and definition.find_problem(text, type)
     return message and { code = "InvalidDefinition", message = message } or nil
@@ -88,7 +82,7 @@ local function create(call)
     local logging, problem = read_logging(p.loggingConfiguration)
     local tags, excess = tags_module.read(p.tags)
     local key, unkeyed = encryption.read(p.encryptionConfiguration)
-    problem = find_description_problem(p) or check.find_name_problem(p.name) or find_role_problem(p.roleArn)
+    problem = find_description_problem(p) or check.find_name_problem(p.name) or check.find_role_problem(p.roleArn)
         or problem or excess or unkeyed or find_definition_problem(p.definition, type)
     if problem then
         return call:refuse(problem)
@@ -128,7 +122,7 @@ local function update(call)
     if p.encryptionConfiguration then
         key, unkeyed = encryption.read(p.encryptionConfiguration)
     end
-    problem = find_description_problem(p) or find_role_problem(p.roleArn) or problem or unkeyed
+    problem = find_description_problem(p) or check.find_role_problem(p.roleArn) or problem or unkeyed
         or find_definition_problem(p.definition, row.type)
     if problem then
         return call:refuse(problem)
