@@ -94,6 +94,10 @@ class Machines(AwsCase):
         self.assertEqual(shown["loggingConfiguration"],
                          {"level": "ALL", "includeExecutionData": False, "destinations": [group]})
         self.assertEqual(shown["tracingConfiguration"], {"enabled": True})
+        untraced = self.good("UpdateStateMachine", stateMachineArn=machine_arn("logs"),
+                             tracingConfiguration={})["revisionId"]
+        self.assertEqual(self.good("UpdateStateMachine", stateMachineArn=machine_arn("logs"),
+                                   tracingConfiguration={"enabled": False})["revisionId"], untraced)
         for logging in ({"level": "ERROR"}, {"level": "ALL", "destinations": [group, group]},
                         {"level": "ALL", "destinations": [{}]},
                         {"level": "OFF", "destinations": [{"cloudWatchLogsLogGroup": None}]}):
@@ -551,6 +555,7 @@ class Errors(AwsCase):
                 (headers_of("ListStateMachines"), "{", "SerializationException"),
                 (headers_of("ListStateMachines"), "[]", "SerializationException"),
                 (headers_of("ListStateMachines"), '{"maxResults":"a"}', "SerializationException"),
+                (headers_of("ListStateMachines"), '{"maxResults":9e99}', "SerializationException"),
                 (headers_of("DescribeStateMachine"), "", "ValidationException")):
             with self.subTest(code=code, body=body):
                 answer = ask(self.host, "POST", "/", body, headers)

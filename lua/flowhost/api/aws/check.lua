@@ -17,6 +17,8 @@ local null = json.null
 
 local M = {}
 
+local MAX_INTEGER = 2 ^ 31 - 1
+
 --- The value as AWS quotes it in a message: structures as Java prints them.
 local function shown(value, shape)
     if type(value) == "number" and value == math.floor(value) then
@@ -98,7 +100,7 @@ function kinds.string(shape, value, path, found)
 end
 
 function kinds.integer(shape, value, path, found)
-    if type(value) ~= "number" or value ~= math.floor(value) then
+    if type(value) ~= "number" or value ~= math.floor(value) or math.abs(value) > MAX_INTEGER then
         return "an Integer"
     end
     check_size(shape, value, value, path, found)

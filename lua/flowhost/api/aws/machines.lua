@@ -62,6 +62,10 @@ local function read_logging(given)
         destinations = given.destinations }
 end
 
+local function read_tracing(given)
+    return { enabled = given and given.enabled or false }
+end
+
 local function find_definition_problem(text, type)
     local message = text and definition.find_problem(text, type)
     return message and { code = "InvalidDefinition", message = message } or nil
@@ -88,7 +92,7 @@ local function create(call)
         return call:refuse(problem)
     end
     changes.change("create", { name = p.name, definition = p.definition, type = type, role = role,
-        logging = logging, tracing = { enabled = p.tracingConfiguration and p.tracingConfiguration.enabled or false },
+        logging = logging, tracing = read_tracing(p.tracingConfiguration),
         encryption = key, tags = tags, publish = p.publish,
         description = p.versionDescription, actor = call.actor }, function(made, refusal)
             if not made then
@@ -128,7 +132,8 @@ local function update(call)
         return call:refuse(problem)
     end
     changes.change("update", { name = arn.name, definition = p.definition, role = p.roleArn, logging = logging,
-        tracing = p.tracingConfiguration, encryption = key, publish = p.publish,
+        tracing = p.tracingConfiguration and read_tracing(p.tracingConfiguration), encryption = key,
+        publish = p.publish,
         description = p.versionDescription, actor = call.actor }, function(made, refusal)
             if not made then
                 return call:refuse(refusal)
@@ -174,7 +179,7 @@ local function show_revision(row, revision, has_data)
         name = row.name, type = row.type, roleArn = revision.role, revisionId = revision.revision,
         definition = has_data and text or "{}", variableReferences = has_data and definition.variables(text) or nil,
         loggingConfiguration = revision.logging or read_logging(nil),
-        tracingConfiguration = { enabled = revision.tracing and revision.tracing.enabled or false },
+        tracingConfiguration = read_tracing(revision.tracing),
         encryptionConfiguration = row.encryption or encryption.read(nil),
     }
 end
