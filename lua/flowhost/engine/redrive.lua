@@ -53,7 +53,8 @@ local function begin_anew(run, arguments)
     end
     run.ended, run.output, run.output_json, run.reason = nil, nil, nil, nil
     run.tags = run.tags or {}
-    run.tags["aws.redriven"] = ("%d"):format(timer.now_ms())
+    local before, now = run.tags["aws.redriven"], ("%d"):format(timer.now_ms())
+    run.tags["aws.redriven"] = before and before .. "," .. now or now
     run.tags["aws.redrive_token"] = arguments.token
     run.has_more = true
 end
@@ -65,10 +66,14 @@ local function release_for(row)
     return flow and flow.version == row.version and "active" or "pinned"
 end
 
+--- When the run was redriven last.
+local function last_redrive(row)
+    return tonumber(row.tags["aws.redriven"]:match "%d+$")
+end
+
 --- When the run was redriven with this token; nil when it was not.
 local function find_redrive(row, token)
-    local tags = row.tags or {}
-    local at = token and tags["aws.redrive_token"] == token and tonumber(tags["aws.redriven"])
+    local at = token and (row.tags or {})["aws.redrive_token"] == token and last_redrive(row)
     return at and timer.now_ms() - at < TOKEN_MS and at or nil
 end
 
@@ -96,7 +101,7 @@ local function redrive_row(row, arguments, reply)
     local stop = control_run.watch_refusal(run, reply)
     run_module.go_on(run, function()
         stop()
-        reply { at = tonumber(run.tags["aws.redriven"]) }
+        reply { at = last_redrive(run) }
     end)
 end
 
