@@ -443,7 +443,10 @@ class Executions(AwsCase):
             page = self.good("ListMapRuns", executionArn=execution, nextToken=page["nextToken"])
             found += page["mapRuns"]
         self.assertEqual(len({one["mapRunArn"] for one in found}), 300)
-        self.assertEqual(self.good("DescribeMapRun", mapRunArn=found[-1]["mapRunArn"])["executionArn"], execution)
+        last = found[-1]["mapRunArn"]
+        self.assertEqual(self.good("DescribeMapRun", mapRunArn=last)["executionArn"], execution)
+        child = self.good("ListExecutions", mapRunArn=last)["executions"][0]["executionArn"]
+        self.assertEqual((self.describe(child)["input"], self.describe(child)["mapRunArn"]), ("299", last))
 
     def test_counts_of_a_map_run_that_is_stopped(self):
         self.create("stopped", json.dumps({"StartAt": "M", "States": {"M": {
