@@ -448,7 +448,7 @@ class Executions(AwsCase):
         child = self.good("ListExecutions", mapRunArn=last)["executions"][0]["executionArn"]
         self.assertEqual((self.describe(child)["input"], self.describe(child)["mapRunArn"]), ("299", last))
 
-    def test_counts_of_a_map_run_that_is_stopped(self):
+    def test_a_map_run_that_is_stopped(self):
         self.create("stopped", json.dumps({"StartAt": "M", "States": {"M": {
             "Type": "Map", "End": True, "MaxConcurrency": 1, "ItemProcessor": {
                 "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **json.loads(WAITING)}}}}))
@@ -459,8 +459,17 @@ class Executions(AwsCase):
         def counts():
             return {name: n for name, n in self.good("DescribeMapRun", mapRunArn=arn)["itemCounts"].items() if n}
         wait_until(lambda: counts() == {"running": 1, "pending": 2, "total": 3}, SECONDS, "one to run")
+        child = self.good("ListExecutions", mapRunArn=arn)["executions"][0]["executionArn"]
+        shown = self.describe(child)
+        self.assertEqual((shown["status"], shown["redriveStatus"], shown["redriveStatusReason"]),
+                         ("RUNNING", "NOT_REDRIVABLE", "Execution is RUNNING and cannot be redriven"))
         self.good("StopExecution", executionArn=execution)
         self.assertEqual(counts(), {"aborted": 3, "total": 3})
+        shown = self.describe(child)
+        self.assertEqual((shown["status"], shown["redriveStatus"]), ("ABORTED", "REDRIVABLE_BY_MAP_RUN"))
+        events = self.good("GetExecutionHistory", executionArn=child)["events"]
+        self.assertEqual([event["type"] for event in events],
+                         ["ExecutionStarted", "WaitStateEntered", "ExecutionAborted"])
 
     def test_a_machine_made_anew_has_no_executions(self):
         self.create("anew", WAITING)

@@ -28,6 +28,13 @@ end
 
 local STOPPED = { cancelled = "ABORTED", timed_out = "ABORTED", failed = "FAILED" }
 
+--- A child that had not ended when its map run did.
+local function abort(child, ended)
+    child.status, child.ended = "ABORTED", ended
+    child.events[#child.events + 1] = { id = #child.events + 1, previousEventId = 0, type = "ExecutionAborted",
+        timestamp = ended, executionAbortedEventDetails = {} }
+end
+
 --- Children as far as they have begun, in order.
 local function show_children(record, row, status)
     local children = {}
@@ -35,9 +42,10 @@ local function show_children(record, row, status)
         local child = record.children[i]
         if child then
             child.name = map_run_id.child(row.bytes, record.number, i)
-            child.status = child.ended and (child.failure and "FAILED" or "SUCCEEDED")
-                or (status == "RUNNING" and status or "ABORTED")
-            child.ended = child.ended or (status ~= "RUNNING" and (record.ended or row.ended) or nil)
+            child.status = child.ended and (child.failure and "FAILED" or "SUCCEEDED") or "RUNNING"
+            if not child.ended and status ~= "RUNNING" then
+                abort(child, record.ended or row.ended)
+            end
             children[#children + 1] = child
         end
     end
