@@ -72,6 +72,11 @@ class Machines(AwsCase):
                 self.assertEqual(json.loads(self.end_of(execution)["output"]), {"n": 1})
                 self.good("DeleteStateMachine", stateMachineArn=machine_arn(name))
 
+    def test_a_name_that_is_no_flow_s(self):
+        name = "\u00e9" * 80
+        self.assertEqual(self.bad("CreateStateMachine", "InvalidName", name=name, definition=ECHO),
+                         f"Invalid Name: '{name}'")
+
     def test_a_name_of_a_flow_is_taken(self):
         self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="lua", definition=passing(1), roleArn=ROLE)
 

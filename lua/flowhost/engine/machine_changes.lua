@@ -8,6 +8,7 @@ local audit = require "flowhost.engine.audit"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
 local machines = require "flowhost.engine.machines"
+local naming = require "flowhost.flow.naming"
 local release_module = require "flowhost.engine.release"
 local reload = require "flowhost.engine.reload"
 local remote = require "flowhost.engine.remote"
@@ -142,6 +143,8 @@ function actions.create(o)
     local row = machines.get(o.name)
     if row then
         return existing(row, o)
+    elseif #machines.flow_name(o.name) > naming.MAX_NAME then
+        return refuse("InvalidName", "Invalid Name: '%s'", o.name)
     elseif catalog.active.flows[machines.flow_name(o.name)] then
         return refuse("StateMachineAlreadyExists", "State Machine Already Exists: '%s'", machines.arns.machine(o.name))
     end
