@@ -269,10 +269,12 @@ end
 
 local cache = memory_cache.new { max_bytes = 16 * 1024 * 1024, ttl_ms = CACHE_S * 1000 }
 
-function Host.cache_key(_, component, input)
-    local parts = { component.name, component.url_text, component.method or "", component.line,
-        json.encode_stored(input == nil and json.null or input) or "" }
-    return system.sha256(table.concat(parts, "\0"))
+--- The same for what would do the same: the component, the code it is of, and what its templates have brought.
+---@param o table?  what is asked of a service
+function Host:cache_key(component, input, o)
+    local text = assert(json.encode_stored(input == nil and json.null or input))
+    local sent = o and assert(json.encode_stored { url = o.url, headers = o.headers, auth = o.auth }) or ""
+    return system.sha256(table.concat({ self.run.release or "", component.text, text, sent }, "\0"))
 end
 
 function Host.cache_get(_, key)

@@ -116,8 +116,8 @@ local function check_response(host, component, result, status)
     end
 end
 
-local function call_api(state, component, root, input)
-    local host = state.host
+--- What is asked of the service: options of ctx.request.
+local function request_of(host, component, root, input)
     local o = {
         method = component.method, url = component.url(root), timeout = component.timeout_s, raise = false,
         headers = headers_of(host, component, root), auth = auth_of(host, component, root),
@@ -127,6 +127,10 @@ local function call_api(state, component, root, input)
     if input ~= nil and input ~= host.json.null then
         o.requestType, o.xmlName, o.body = component.request_type, component.xml_name, input
     end
+    return o
+end
+
+local function call_api(host, component, o)
     local result = host:request(o)
     local status
     if component.wants_status then
@@ -152,24 +156,24 @@ local function reshape(host, component, result)
     return component.output_data(is_object(host, result) and result or NO_ROOT)
 end
 
-local function execute(state, component, root, input)
+local function execute(state, component, input, o)
     local result
     if component.is_api then
-        result = call_api(state, component, root, input)
+        result = call_api(state.host, component, o)
     else
         result = run_script(state, component, input)
     end
     return reshape(state.host, component, result)
 end
 
-local function execute_cached(state, component, root, input)
+local function execute_cached(state, component, input, o)
     local host = state.host
-    local key = host:cache_key(component, input)
+    local key = host:cache_key(component, input, o)
     local value, is_known = host:cache_get(key)
     if is_known then
         return value, true
     end
-    value = execute(state, component, root, input)
+    value = execute(state, component, input, o)
     if component.output then
         host:cache_put(key, value)
     end
@@ -193,12 +197,13 @@ local function run_component(state, component)
     local input = component.input(root)
     local is_hit = false
     local value = host:component(component, input, function(own_input)
+        local o = component.is_api and request_of(host, component, root, own_input) or nil
         if component.is_cached then
             local result
-            result, is_hit = execute_cached(state, component, root, own_input)
+            result, is_hit = execute_cached(state, component, own_input, o)
             return result
         end
-        return execute(state, component, root, own_input)
+        return execute(state, component, own_input, o)
     end)
     if component.output then
         set_output(state.store, component.output, value == nil and host.json.null or value)

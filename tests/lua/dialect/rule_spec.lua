@@ -228,6 +228,31 @@ describe("a component", function()
         call(w, "a", { body = { n = 1 } })
         assert.equal(3, #w.calls)
     end)
+
+    it("with isCache is asked again for another url, header or user: what is known is nobody else's", function()
+        local of = "{request.body.n}"
+        for name, fields in pairs { url = { url = "http://u/" .. of }, header = { header = { Authorization = of } },
+            auth = { auth = { of, "word" } } } do
+            fields.isCache = true
+            local w = rules.new({ a = { request = { type = "json" }, components = { { api("x", fields) } } } },
+                { upstream = ids })
+            for _, n in ipairs { "ann", "ann", "bob" } do
+                call(w, "a", { body = { n = n } })
+            end
+            assert.equal(2, #w.calls, name)
+        end
+    end)
+
+    it("with isCache does not take what it brought as it was before a change", function()
+        local function rule(more)
+            return { components = { { api("x", { isCache = true, outputData = more }) } }, response = { body = "{x}" } }
+        end
+        local w = rules.new({ a = rule "{id}" }, { upstream = ids })
+        assert.equal("x", (select(2, call(w, "a"))))
+        w:emit("reload", { ["a.rule.json"] = rules.json.encode(rule { was = "{id}" }) }, {}, {}, false)
+        w:settle()
+        assert.same({ was = "x" }, (select(2, call(w, "a"))))
+    end)
 end)
 
 describe("a script", function()
