@@ -147,6 +147,12 @@ class Runs(PsgoCase):
         for wrong in ({"cur_step": 4}, {"cur_step": 0}, {"cur_step": "2"}, {"err_names": ["nobody"]}, {"err_names": "b"},
                       {"data": [1]}, {"data": 7}, {"rule": {"components": 1}}, {"rule": "{"}, {"rule": 7}):
             self.assert_refused(self.send("PUT", "/api/v1/suspend", {"id": trx, **wrong}), 100002, "/" + next(iter(wrong)))
+        rule = json.loads(before["rule"])
+        rule["components"][1][0]["condition"] = "{a.n} =="
+        self.assert_refused(self.send("PUT", "/api/v1/suspend", {"id": trx, "rule": rule}), 110004,
+                            '/rule/components/1/0/condition expected an operand, not the end, at position 9 of "{a.n} =="')
+        rule["components"][1][0].update({"name": "renamed", "condition": ""})
+        self.assert_refused(self.send("PUT", "/api/v1/suspend", {"id": trx, "rule": rule}), 100002, "/err_names/0 'b'")
         for wrong, code in (({}, 100002), ({"id": "x"}, 100006), ({"id": 7}, 100006)):
             self.assert_refused(self.send("PUT", "/api/v1/suspend", {"cur_step": 1, **wrong}), code)
         self.assertEqual(self.suspended(trx), before)

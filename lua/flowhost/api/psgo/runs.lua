@@ -180,7 +180,9 @@ local CODES = { NO_RUN = 100006, NO_SNAPSHOT = 100006, EDIT_INVALID = 100002, WR
 local NAMES = { ["/layer"] = "/cur_step", ["/names"] = "/err_names" }
 
 local function refuse(request, result)
-    envelope.fail(request, CODES[result.code] or 100004, (result.detail:gsub("^/%a+", NAMES)))
+    local first = result.errors and result.errors[1]
+    local code = first and first.pointer:find "[cC]ondition$" and 110004 or CODES[result.code] or 100004
+    envelope.fail(request, code, (result.detail:gsub("^/%a+", NAMES)))
 end
 
 local function decoded(value)
