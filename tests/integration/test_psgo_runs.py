@@ -25,6 +25,7 @@ class Runs(PsgoCase):
         "components/copy.lua": "function handler(ctx, input) return { n = input.n } end",
         "components/halts.lua": "function handler(ctx, input) ctx.suspend('4711', 'look at it') end",
         "components/breaks.lua": "function handler(ctx, input) ctx.break('enough') end",
+        "components/spins.lua": "function handler(ctx, input) while true do end end",
         "components/fails.lua": "function handler(ctx, input) error('no') end",
         "components/tells.lua": """function handler(ctx, input)
             return ctx.request { method = "POST", url = ctx.env.UPSTREAM .. "/echo", bearer = ctx.secret("partner"), json = { q = 1 } }
@@ -74,6 +75,16 @@ class Runs(PsgoCase):
         self.assertEqual((data["a"], data["c"], data["request"]["body"]), ({"n": 1}, {"n": 3}, {"n": 1}))
         self.assertNotIn("b", data)
         self.assertEqual(self.get("/api/v1/suspend", id=row["id"])["data"], row)
+
+    def test_row_of_a_run_that_met_a_limit(self):
+        self.serve_rule("limit", json.dumps({
+            "suspend": True, "components": [[{"name": "a", "type": "script", "url": "copy", "input": {"n": 1}, "outputName": "a"}],
+                                            [{"name": "x", "type": "script", "url": "spins"}]],
+            "response": {"body": {"code": "{response.code}", "n": "{a.n}"}}}))
+        answer = self.call("limit")
+        self.assertEqual(answer.body, {"code": "110000", "n": 1})
+        row = self.suspended(answer.headers["Trx"])
+        self.assertEqual((row["err_code"], row["cur_step"], json.loads(row["err_component"])), ("110000", 2, ["x"]))
 
     def test_no_such_suspended_run(self):
         self.assert_refused(self.get("/api/v1/suspend"), 100002)

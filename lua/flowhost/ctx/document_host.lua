@@ -2,12 +2,13 @@
 -- What documents run on: the engine's own verbs, in the shape that dialects ask for. One a run.
 --
 --   host.input, host.env, host.json; host.raise(code, message), host.rethrow(err), host.is_secret(value)
---   host:resume() -> the snapshot to go on with, or nil        host:track{ on_response, snapshot }
+--   host:resume() -> the snapshot to go on with, or nil        host:track{ on_response, on_end, snapshot }
 --   host:all(functions)                                        host:try(fn, ...) -> true, ... | false, error object
 --   host:component(component, input, fn(input)) -> value       host:skip(component)
 --   host:check(component, condition, root) -> boolean          host:request(o)   host:script(name) -> fn(input) | nil
 --   host:answer_now(answer)  host:answer_at_end(answer)        answer: { body, status, headers }
---   host:stop(err)   host:global_store()   host:global_data()  host:cache_get(key) host:cache_put(key, value)
+--   host:stop(err)   host:fail(err)
+--   host:global_store()   host:global_data()   host:cache_get(key)   host:cache_put(key, value)
 --
 -- Errors of components have the seed's codes (SEEDS 1.16); the engine's own code is their `cause`.
 
@@ -80,14 +81,19 @@ local function to_error(raised)
     return error_object.is(raised) and raised or error_object.from_raised(raised)
 end
 
-function Host.try(_, fn, ...)
-    local ok, value = pcall(fn, ...)
+function Host.try(_, fn, state, component)
+    local ok, value = pcall(fn, state, component)
     if ok then
         return true, value
     elseif environment.ends_run(value) then
         error(value, 0)
     end
     local err = to_error(value)
+    if err.halt then
+        return false, err
+    elseif err.code == "TIMEOUT" then
+        err.message = ("run script %s timeout"):format(component.url_text)
+    end
     return false, recode(err, OF_STEP[err.code] or inner_code(err, false))
 end
 
@@ -217,6 +223,13 @@ function Host.stop(_, err)
     end)
 end
 
+--- Ends the run as failed, whatever it does with errors.
+function Host.fail(_, err)
+    step.halt(function(run)
+        ending.fail(run, err)
+    end)
+end
+
 -- going on -----------------------------------------------------------------------------------------
 
 function Host:resume()
@@ -233,7 +246,7 @@ function Host:resume()
 end
 
 --- Called once, before the first layer.
----@param o { on_response: fun(answer: table), snapshot: fun(): table }
+---@param o { on_response: fun(answer: table), on_end: fun(code: string, message: string), snapshot: fun(): table }
 function Host:track(o)
     local host = self
     local function keep(run)
@@ -249,7 +262,13 @@ function Host:track(o)
             system.log("warn", "where the rule stood cannot be kept: " .. reason, { "run", run.id, "flow", run.flow })
         end
     end
-    self.run.document = { on_response = o.on_response, keep = keep }
+    local function on_end(run)
+        host.run = run
+        if not run.answer then -- without one the caller gets code and message as they are (api/rule_route.lua)
+            pcall(o.on_end, "110000", run.error and run.error.message or run.status)
+        end
+    end
+    self.run.document = { on_response = o.on_response, on_end = on_end, keep = keep }
 end
 
 --- The run's shared values, as they are now.

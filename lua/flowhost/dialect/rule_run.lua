@@ -29,12 +29,15 @@ local function body_of(state)
     return store.response
 end
 
-local function answer_of(state)
-    if state.rule.has_global then
-        state.store.global_store = state.host:global_store()
-    end
+--- `global`: what scripts have stored, where templates ask for it.
+local function compose(state, global)
+    state.store.global_store = global
     local header = state.rule.response.header
     return { body = body_of(state), status = 200, headers = header and header(state.store) or nil }
+end
+
+local function answer_of(state)
+    return compose(state, state.rule.has_global and state.host:global_store() or nil)
 end
 
 local function answer_now(state)
@@ -282,21 +285,35 @@ local function code_of(err)
     return err.code:find "^100%d%d%d$" and tonumber(err.code) or err.code
 end
 
+local function set_error_response(state, code, message)
+    if state.store.response == nil then
+        state.store.response = { code = code, msg = message }
+        state.is_error_response = true
+    end
+end
+
 --- Ends the run with the first error of its layer.
 local function fail(state, failures)
     local host, err = state.host, failures[1].err
     state.failed = failed_names(failures)
-    if state.store.response == nil then
-        state.store.response = { code = code_of(err), msg = err.message }
-        state.is_error_response = true
-    end
+    set_error_response(state, code_of(err), err.message)
     if not state.has_answered then
         host:answer_at_end(answer_of(state))
     end
     if err.halt == "break" then
         host:stop(err)
+    elseif err.halt == "fail" then
+        host:fail(err)
     end
     host.rethrow(err)
+end
+
+--- The run was ended from outside of its layers, as by a limit, before it had an answer.
+local function on_end(state, code, message)
+    if not state.has_answered then
+        set_error_response(state, code, message)
+        state.host:answer_at_end(compose(state, state.host:global_data()))
+    end
 end
 
 --- What a person may look at and edit before the run goes on (engine/snapshot.lua).
@@ -308,7 +325,7 @@ local function snapshot_of(state)
     if state.is_error_response then
         data.response = nil
     end
-    data.global_store = state.host:global_data()
+    data.global_store, data.env = state.host:global_data(), nil
     return { layer = state.layer, names = state.failed and state.host.json.array(state.failed), data = data }
 end
 
@@ -336,8 +353,10 @@ local function new_state(rule, host, compile_edited)
         on_response = function(given)
             on_response(state, given)
         end,
+        on_end = function(code, message)
+            on_end(state, code, message)
+        end,
         snapshot = function()
-            state.store.env = nil
             return snapshot_of(state)
         end,
     }

@@ -299,6 +299,16 @@ describe("a script", function()
         assert.equal("110008", w:run().error.code)
     end)
 
+    it("that fails ends the run as failed, whatever it catches, once its layer has settled", function()
+        local rule = { suspend = true, record = true, components = { { script("s"), api("x") } },
+            response = { body = { code = "{response.code}", x = "{x.id}" } } }
+        local w = rules.new({ a = rule }, { upstream = ids, files = {
+            ["components/s.lua"] = handler [[ pcall(ctx.fail, "TIMEOUT", "no way") ]] } })
+        assert.same({ code = "TIMEOUT", x = "x" }, (select(2, call(w, "a"))))
+        assert.equal("failed", w:run().status)
+        assert.same({ "TIMEOUT", "no way" }, { w:run().error.code, w:run().error.message })
+    end)
+
     it("stores values that later components and templates see", function()
         local w = rules.new({ a = { record = true, components = { { script("one") }, { script("two") },
             { api("x", { input = { k = "{global_store.k}" } }) } },
@@ -311,6 +321,6 @@ describe("a script", function()
 
     it("out of time is 110000", function()
         local body = run(handler [[ ctx.sleep(100) ]], { component = { timeout = 2 }, rule = { response = null } })
-        assert.equal("110000", body.code)
+        assert.same({ code = "110000", msg = "run script s timeout" }, body)
     end)
 end)

@@ -45,11 +45,15 @@ local function outline_names(code, layer)
     return json.array(code and code.outline and code.outline[layer] or {})
 end
 
+--- The seed's code of an error that ended the run from outside of its components.
+local OF_LIMIT = { CPU_LIMIT = "110000", MEMORY_LIMIT = "110000" }
+
 --- What a suspended run's row says by itself.
 local function brief_of(row, flow)
     local rule, err = rule_of(flow), row.error or {}
     return { id = row.id, trx = row.id, log_id = row.trace_id, method = rule.method, path = rule.name or row.flow,
-        version = row.version, step = rule.layers, err_code = err.code or "000400", err_msg = err.message or "" }
+        version = row.version, step = rule.layers, err_code = OF_LIMIT[err.code] or err.code or "000400",
+        err_msg = err.message or "" }
 end
 
 --- Adds where it stands; its snapshot, nil when it stands in no layer.
