@@ -73,17 +73,19 @@ end
 
 -- what goes out ------------------------------------------------------------------------------------
 
-local function send_json(request, headers, value)
-    headers[#headers + 1] = "Content-Type"
-    headers[#headers + 1] = "application/json"
-    request:respond(200, headers, json.encode(value == nil and json.null or value, DEEP) or BODY_ERROR)
+local function send_error(request, code, message)
+    request:respond(200, { "Content-Type", "application/json" },
+        json.encode { code = code, msg = message, data = json.null })
 end
 
-local function send_error(request, code, message)
-    send_json(request, {}, { code = code, msg = message, data = json.null })
-end
+--- What a rule's own headers cannot change.
+local OWN_HEADERS = { trx = true, ["flowhost-run"] = true, date = true, ["content-length"] = true,
+    ["transfer-encoding"] = true, connection = true }
 
 local WRITERS = {
+    json = function(_, body)
+        return "application/json", json.encode(body == nil and json.null or body, DEEP) or BODY_ERROR
+    end,
     xml = function(response, body)
         return "application/xml", xml.encode(response.xml_name or "xml", body == nil and json.null or body) or ""
     end,
@@ -112,16 +114,16 @@ end
 ---@param response table  of the rule
 function M.send(request, response, run, answer)
     answer = answer or run.answer or answer_without(run)
+    local content_type, text = (WRITERS[response.type] or WRITERS.json)(response, answer.body)
     local headers = { "Trx", run.id, "Flowhost-Run", run.id }
     for name, value in pairs(answer.headers or {}) do
-        headers[#headers + 1] = name
-        headers[#headers + 1] = value
+        if name:lower() == "content-type" then
+            content_type = value
+        elseif not OWN_HEADERS[name:lower()] then
+            headers[#headers + 1] = name
+            headers[#headers + 1] = value
+        end
     end
-    local write = WRITERS[response.type]
-    if not write then
-        return send_json(request, headers, answer.body)
-    end
-    local content_type, text = write(response, answer.body)
     headers[#headers + 1] = "Content-Type"
     headers[#headers + 1] = content_type
     request:respond(200, headers, text)
