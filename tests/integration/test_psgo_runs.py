@@ -5,6 +5,7 @@ import re
 import unittest
 
 from psgo_case import WHO, PsgoCase
+from suite import ask, clients_by_shard
 
 DATETIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
 DURATION = re.compile(r"\d+\.\d{3}s")
@@ -22,6 +23,7 @@ STANDING = json.dumps({
 
 class Runs(PsgoCase):
     FLOWS = {
+        "echo.lua": "return function(ctx, input) return input end",
         "components/copy.lua": "function handler(ctx, input) return { n = input.n } end",
         "components/halts.lua": "function handler(ctx, input) ctx.suspend('4711', 'look at it') end",
         "components/breaks.lua": "function handler(ctx, input) ctx.break('enough') end",
@@ -167,6 +169,21 @@ class Runs(PsgoCase):
         for wrong, code in (({}, 100002), ({"id": "x"}, 100006), ({"id": 7}, 100006)):
             self.assert_refused(self.send("PUT", "/api/v1/suspend", {"cur_step": 1, **wrong}), code)
         self.assertEqual(self.suspended(trx), before)
+
+    # --- cached components
+
+    def test_cached_component_is_known_to_all_shards(self):
+        self.publish_rule("cached", json.dumps({
+            "components": [[{"name": "c", "type": "api", "method": "GET", "url": "{env.UPSTREAM}/cached", "isCache": True,
+                             "outputName": "c"}]], "response": {"body": "{c.code}"}}))
+        clients = clients_by_shard(self.host, 2, "echo")
+        self.assertEqual(ask(clients[0], "POST", "/ps/cached", "{}").body, 5)
+        # shard 0 asks the other one about this and waits: what it had told it before has come there
+        self.write_ok("POST", "/api/v1/secret", {"name": "barrier", "description": "d", "context": "c", **WHO})
+        self.assertEqual(ask(clients[1], "POST", "/ps/cached", "{}").body, 5)
+        self.assertEqual([request.path for request in self.upstream.requests], ["/cached"])
+        for client in clients.values():
+            client.disconnect()
 
     # --- run log
 

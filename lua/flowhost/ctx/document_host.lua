@@ -20,6 +20,7 @@ local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local group = require "flowhost.engine.group"
 local memory_cache = require "flowhost.engine.memory_cache"
+local remote = require "flowhost.engine.remote"
 local request = require "flowhost.ctx.request"
 local retry = require "flowhost.engine.retry"
 local run_data = require "flowhost.engine.run_data"
@@ -303,10 +304,16 @@ function Host.cache_get(_, key)
     end
 end
 
+remote.on("rule_cache", function(arguments, reply)
+    cache:put(system.base64_decode(arguments.key), arguments.text)
+    reply {}
+end)
+
+--- Every shard keeps it: the next one to ask may come to any of them.
 function Host.cache_put(_, key, value)
     local text = json.encode_stored(value == nil and json.null or value)
     if text then
-        cache:put(key, text)
+        remote.call_all("rule_cache", { key = system.base64_encode(key), text = text }, function() end)
     end
 end
 
