@@ -17,6 +17,7 @@ local json, timer = core.json, core.timer
 local M = {}
 
 local LIMIT_MS = 60000 -- a caller does not wait longer
+local SETTLE_MS = 1000 -- nor, once a component has failed, for the others of its layer
 local PREFIX = "/ps/"
 local PUBLISHED = "^ps/"
 local BODY_ERROR = '{"code":500,"msg":"the answer cannot be written"}'
@@ -133,19 +134,34 @@ end
 local function new_caller(request, flow)
     local caller = { is_answered = false }
     local waiting, handle
+    local function stop_waiting()
+        if handle then
+            token.drop(waiting)
+            handle:stop()
+        end
+    end
     function caller.tell(run, answer)
         if caller.is_answered then
             return
         end
         caller.is_answered = true
-        if handle then
-            token.drop(waiting)
-            handle:stop()
-        end
+        stop_waiting()
         M.send(request, flow.rule.response, run, answer)
     end
-    function caller.begin_waiting(run)
+    --- Soon: whoever looks at the run behind its answer then finds it where it stands, as a rule.
+    function caller.tell_failure(run, answer)
         if caller.is_answered then
+            return
+        end
+        stop_waiting()
+        waiting = token.new(function()
+            caller.tell(run, answer)
+        end)
+        handle = timer.start(SETTLE_MS, waiting)
+        caller.is_failing = true
+    end
+    function caller.begin_waiting(run)
+        if caller.is_answered or caller.is_failing then
             return
         end
         waiting = token.new(function()
@@ -169,7 +185,7 @@ local function run_rule(flow, request, body)
     end
     local caller = new_caller(request, flow)
     local run = run_module.start { flow = flow, input = input, trace_id = start.trace_id_of(headers),
-        waiter = caller.tell }
+        waiter = caller.tell, on_failure = caller.tell_failure }
     caller.begin_waiting(run)
 end
 

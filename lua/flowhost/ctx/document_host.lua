@@ -6,7 +6,8 @@
 --   host:all(functions)                                        host:try(fn, ...) -> true, ... | false, error object
 --   host:component(component, input, fn(input)) -> value       host:skip(component)
 --   host:check(component, condition, root) -> boolean          host:request(o)   host:script(name) -> fn(input) | nil
---   host:answer_now(answer)  host:answer_at_end(answer)        answer: { body, status, headers }
+--   host:answer_now(answer)  host:answer_failure(answer)  host:answer_at_end(answer)
+--                                                              answer: { body, status, headers }
 --   host:stop(err)   host:fail(err)
 --   host:global_store()   host:global_data()   host:cache_get(key)   host:cache_put(key, value)
 --
@@ -209,6 +210,14 @@ function Host:answer_now(answer)
     end
     step.outside(function(run)
         run_module.respond(run, own)
+    end)
+end
+
+--- What a caller of the rule gets when it has failed, while the layer settles.
+function Host.answer_failure(_, answer)
+    local own = clean(answer)
+    step.outside(function(run)
+        run_module.tell_failure(run, own)
     end)
 end
 

@@ -4,7 +4,7 @@
 --   state: host, rule, store (what templates see), layer (number), failed (names of that layer), has_answered
 --
 -- Components resolve their templates as they begin; what they bring is in the store at once. The first error of a layer
--- ends the run once the layer has settled.
+-- ends the run once the layer has settled; its caller does not wait for that long.
 
 local template = require "flowhost.expr.template"
 
@@ -227,6 +227,18 @@ end
 
 -- layers -------------------------------------------------------------------------------------------
 
+local function set_error_response(state, code, message)
+    if state.store.response == nil then
+        state.store.response = { code = code, msg = message }
+        state.is_error_response = true
+    end
+end
+
+--- Codes of the engine are text, others numbers (SEEDS 1.9).
+local function code_of(err)
+    return err.code:find "^100%d%d%d$" and tonumber(err.code) or err.code
+end
+
 local function run_one(state, component, failures)
     local ok, err = state.host:try(run_component, state, component)
     if ok then
@@ -235,6 +247,14 @@ local function run_one(state, component, failures)
         return ignore(state, component)
     end
     failures[#failures + 1] = { component = component, err = err }
+end
+
+--- The first error of a layer of several: its caller does not wait long for the others.
+local function answer_failure(state, err)
+    set_error_response(state, code_of(err), err.message)
+    if not state.has_answered then
+        state.host:answer_failure(answer_of(state))
+    end
 end
 
 --- Components of the layer to run: all, or those with one of the names.
@@ -263,6 +283,10 @@ local function run_layer(state, components)
     for i, component in ipairs(components) do
         functions[i] = function()
             run_one(state, component, failures)
+            local first = failures[1]
+            if first and first.component == component then
+                answer_failure(state, first.err)
+            end
         end
     end
     state.host:all(functions)
@@ -278,18 +302,6 @@ local function failed_names(failures)
         names[i] = failure.component.name
     end
     return names
-end
-
---- Codes of the engine are text, others numbers (SEEDS 1.9).
-local function code_of(err)
-    return err.code:find "^100%d%d%d$" and tonumber(err.code) or err.code
-end
-
-local function set_error_response(state, code, message)
-    if state.store.response == nil then
-        state.store.response = { code = code, msg = message }
-        state.is_error_response = true
-    end
 end
 
 --- Ends the run with the first error of its layer.

@@ -156,6 +156,23 @@ describe("a component", function()
         assert.equal("5", sent.password)
     end)
 
+    it("that fails is answered soon; its layer settles, what answers later is too late", function()
+        local rule = { suspend = true, components = { { script("late"), script("bad") } },
+            response = { body = { code = "{response.code}", late = "{late}", k = "{global_store.k}" } } }
+        local w = rules.new({ a = rule }, { files = {
+            ["components/late.lua"] = handler
+                [[ ctx.data.store("k", 1) ctx.sleep(2) ctx.response { code = 7 } return 5 ]],
+            ["components/bad.lua"] = handler "error 'x'" } })
+        local request = w:request("POST", "/ps/a", {})
+        w:pass(1100)
+        assert.same({ code = "110002", late = null, k = 1 }, rules.json.decode(request.body))
+        assert.same({}, w:ids())
+        w:settle()
+        assert.equal("suspended", w:run().status)
+        local at = w:request("GET", ("/v1/runs/%s/snapshot"):format(w:ids()[1])):json()
+        assert.same({ { "bad" }, 5, nil }, { at.names, at.data.late, at.data.response })
+    end)
+
     it("takes any status; responseCondition and errorMsg see the answer and http_status", function()
         local w = rules.new({ a = { components = { { api("x", { responseCondition = "{code} == 200",
             errorMsg = "{msg}" }) } } }, b = { components = { { api("x") } }, response = { body = "{x.code}" } },
@@ -305,6 +322,7 @@ describe("a script", function()
         local w = rules.new({ a = rule }, { upstream = ids, files = {
             ["components/s.lua"] = handler [[ pcall(ctx.fail, "TIMEOUT", "no way") ]] } })
         assert.same({ code = "TIMEOUT", x = "x" }, (select(2, call(w, "a"))))
+        assert.equal(1, #w.calls)
         assert.equal("failed", w:run().status)
         assert.same({ "TIMEOUT", "no way" }, { w:run().error.code, w:run().error.message })
     end)
