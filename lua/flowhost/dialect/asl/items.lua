@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What a Map goes over: its items from the input or from an ItemReader, in batches, and where its results go. Pure.
+-- What a Map goes over: its items from the input or from an ItemReader, in batches. Pure.
 
 local data = require "flowhost.dialect.asl.data"
 local failure = require "flowhost.dialect.asl.failure"
@@ -81,7 +81,8 @@ end
 
 -- ItemReader -----------------------------------------------------------------------------------------
 
-local function compile_arguments(reader, c)
+--- Where a reader reads or a writer writes: fun(f, input) -> parameters of the resource.
+function M.compile_arguments(reader, c)
     if c.is_jsonata then
         local make = query.compile(reader.Arguments or {}, "ItemReader/Arguments", c)
         return function(f, input)
@@ -103,7 +104,7 @@ function M.compile_distributed(given, c)
             end }
         end
     end
-    local arguments = compile_arguments(reader, c)
+    local arguments = M.compile_arguments(reader, c)
     local config = reader.ReaderConfig or {}
     local most = M.number(config, "MaxItems", c, "integer")
     return function(f, input, value)
@@ -163,21 +164,6 @@ function M.compile_batcher(given, c)
             f.inspect("afterItemBatcher", c.json.array(batches))
         end
         return batches
-    end
-end
-
--- ResultWriter ---------------------------------------------------------------------------------------
-
---- fun(f, input, value, map_run_arn, outputs) -> the state's result; nil without a writer.
-function M.compile_writer(given, c)
-    local writer = given.ResultWriter
-    if not writer or (writer.Parameters == nil and writer.Arguments == nil) then
-        return nil
-    end
-    local arguments = compile_arguments(writer, c)
-    return function(f, input, value, arn, outputs)
-        local parameters = arguments(f, c.is_jsonata and input or value)
-        return f.host:write_results(writer.Resource, parameters, arn, outputs)
     end
 end
 
