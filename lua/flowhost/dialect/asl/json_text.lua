@@ -335,4 +335,10 @@ function M.check(text)
     return scan.duplicate
 end
 
+--- What is wrong with a text that was to be JSON of any kind, without its place; nil when the parser finds nothing.
+function M.reason(text)
+    local wrong = text:find "%S" and M.check(text)
+    return wrong and wrong.code == "INVALID_JSON_DESCRIPTION" and wrong.message:match "^(.-)\n at " or nil
+end
+
 return M
