@@ -19,6 +19,11 @@ local M = {}
 
 local root_value = jsonpath.root_value
 
+--- A value as causes of errors name it.
+function M.show(value, c)
+    return type(value) == "string" and value or c.json.encode(value)
+end
+
 -- JSONPath -------------------------------------------------------------------------------------------
 
 --- fun(f, value) -> what is at a path; nil for the whole value.

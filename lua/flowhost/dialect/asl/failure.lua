@@ -8,7 +8,6 @@
 -- What expressions raise has the same two fields; `finish` puts the state's sentence before the cause and marks it.
 
 local data = require "flowhost.dialect.asl.data"
-local query = require "flowhost.dialect.asl.query"
 
 local M = {}
 
@@ -136,7 +135,5 @@ function M.thrown(failure, null)
     return { Error = failure.error == nil and null or failure.error, Cause = failure.cause == nil and empty
         or failure.cause }
 end
-
-M.query_refuse = query.refuse
 
 return M

@@ -11,10 +11,6 @@ local function raise(cause)
     failure.raise("States.Runtime", cause)
 end
 
-local function show(value, c)
-    return type(value) == "string" and value or c.json.encode(value)
-end
-
 --- A number of a field or at the path of FIELDPath; texts of numbers will do. fun(f, input, value) -> number; nil
 --- without the field.
 ---@param kind "integer"|"float"
@@ -25,13 +21,14 @@ function M.number(given, field, c, kind)
     end
     local read = data.number(given, field, c, function(value, path_text)
         local number = tonumber(type(value) ~= "table" and value ~= c.json.null and value or nil)
+        local fail = path_text and raise or query.refuse_value
         if not number or (kind == "integer" and number % 1 ~= 0) then
-            raise(("The %sPath field refers to value \"%s\" which is not a valid %s: %s"):format(field, show(value, c),
-                kind, path_text or field))
+            fail(("The %s field refers to value \"%s\" which is not a valid %s: %s"):format(
+                path_text and field .. "Path" or field, data.show(value, c), kind, path_text or field), field)
         elseif field == "ToleratedFailurePercentage" and (number < 0 or number > 100) then
-            raise "ToleratedFailurePercentage must be between 0 and 100."
+            fail("ToleratedFailurePercentage must be between 0 and 100.", field)
         elseif number < 0 then
-            raise(("%s must be a positive integer or zero."):format(field))
+            fail(("%s must be a positive integer or zero."):format(field), field)
         end
         return number
     end)

@@ -14,6 +14,11 @@ end
 
 M.refuse = refuse
 
+--- Raises what is wrong with a value that an expression gave, though it is of the right type.
+function M.refuse_value(cause, field)
+    error({ error = QUERY_ERROR, cause = cause, location = field, is_of_value = true }, 0)
+end
+
 --- The expression that a text is; nil for any other text.
 function M.expression_of(text)
     return type(text) == "string" and text:match "^{%%(.*)%%}$" or nil
