@@ -199,6 +199,16 @@ describe("SFC's extensions", function()
 end)
 
 describe("JSONata", function()
+    it("of a Choice itself counts where no rule matches", function()
+        local state = { Type = "Choice", Output = "default", Assign = { by = "default" }, Default = "B",
+            Choices = json.array { { Condition = "{% $states.input.hit %}", Next = "B" } } }
+        local definition = machine({ Z = { Type = "Pass", Assign = { by = "nobody" }, Next = "A" }, A = state,
+            B = { Type = "Pass", Output = "{% [$states.input, $by] %}", End = true } }, "Z",
+            { QueryLanguage = "JSONata" })
+        assert.same({ { hit = true }, "nobody" }, (output_of(definition, { hit = true })))
+        assert.same({ "default", "default" }, (output_of(definition, { hit = false })))
+    end)
+
     it("has the functions of AWS", function()
         local out = output_of(machine({ A = { Type = "Pass", End = true, Output = { hash =
             "{% $hash('Hello', 'SHA-256') %}", part = "{% $partition([1..3], 2) %}", list = "{% $range(0, 6, 3) %}",

@@ -92,8 +92,7 @@ local function compile_rule(rule, i, c)
     local place = ("Choices[%d]/"):format(i - 1)
     if c.is_jsonata then
         local holds = query.typed(rule.Condition, place .. "Condition", c, "boolean", is_boolean)
-        local output = (rule.Output ~= nil or rule.Assign ~= nil) and data.output(rule, c, place) or nil
-        return { next = rule.Next, output = output, holds = function(f, input)
+        return { next = rule.Next, output = data.output(rule, c, place), holds = function(f, input)
             return holds(f, data.bindings(f, input))
         end }
     end
@@ -115,6 +114,7 @@ local function find_rule(rules, f, input, value)
     end
 end
 
+--- What the state itself has of Output and Assign counts for the default alone.
 function KINDS.Choice(given, c)
     local rules = {}
     for i, rule in ipairs(given.Choices) do
@@ -127,13 +127,12 @@ function KINDS.Choice(given, c)
         if not rule and not default then
             failure.raise("States.NoChoiceMatched",
                 "Failed to transition out of the state. The state does not point to a next state.")
-        elseif rule and rule.output then
+        elseif not rule then
+            local output, assigned = flow.finish(f, input, value)
+            return output, default, assigned
+        elseif rule.output then
             local output, assigned = rule.output(f, input, nil, input)
             return output, rule.next, assigned
-        end
-        if not rule or c.is_jsonata then
-            local output, assigned = flow.finish(f, input, value)
-            return output, rule and rule.next or default, assigned
         end
         local assigned = rule.variables and data.assign(f, rule.variables(f, value))
         return flow.pass(f, value), rule.next, assigned
