@@ -64,6 +64,31 @@ describe("a Fail", function()
     end)
 end)
 
+describe("an expression fails", function()
+    it("in the words of AWS", function()
+        local cases = {
+            { "1 + 'a'", 'T2002: The right side of the "+" operator must evaluate to a number' },
+            { "-'a'", 'D1002: Cannot negate a non-numeric value: "a"' },
+            { "1 < 'a'", 'T2009: The values 1 and "a" either side of operator "<" must be of the same data type' },
+            { "$eval('1')", "T1006: Attempted to invoke a non-function" },
+            { "$abs('a')", 'T0410: Argument 1 of function "abs" does not match function signature' },
+            { "$sum(['a'])", 'T0412: Argument 1 of function "sum" must be an array of "numbers"' },
+            { "$number('a')", 'D3030: Unable to cast value to a number: "a"' },
+            { "$error('no')", "D3137: no" },
+        }
+        for _, case in ipairs(cases) do
+            check({ Type = "Pass", Output = { r = "{% " .. case[1] .. " %}" } }, {}, ("The JSONata expression '%s' "
+                .. "specified for the field 'Output/r' threw an error during evaluation. %s"):format(case[1], case[2]),
+                "JSONata")
+        end
+    end)
+
+    it("where it needs a result of a state that has none", function()
+        check({ Type = "Pass", Output = "{% $lookup($states, 'result') %}" }, {}, "The JSONata expression "
+            .. "'$lookup($states, 'result')' specified for the field 'Output' returned nothing (undefined).", "JSONata")
+    end)
+end)
+
 describe("a number out of an expression that is out of its range", function()
     local TASK = { Type = "Task", Resource = "arn:aws:lambda:us-east-1:1:function:f" }
     local MAP = { Type = "Map", Items = json.array { 1 }, ItemProcessor = { StartAt = "I",

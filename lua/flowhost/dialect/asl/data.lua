@@ -206,9 +206,11 @@ local function compile_query_prepare(given, c)
     end
 end
 
+local IS_WORK = { Task = true, Parallel = true, Map = true }
+
 local function compile_query_finish(given, c)
     local output = M.output(given, c)
-    local needs_result = given.Output ~= nil or given.Assign ~= nil
+    local needs_result = IS_WORK[given.Type] and (given.Output ~= nil or given.Assign ~= nil)
     return function(f, input, result)
         return output(f, input, needs_result and { result = result } or nil, result)
     end

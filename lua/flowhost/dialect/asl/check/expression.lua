@@ -2,6 +2,7 @@
 -- Checks the expressions of a definition: paths, intrinsic functions, payload templates and JSONata between {% and %}.
 
 local jsonata_names = require "flowhost.dialect.asl.jsonata_names"
+local jsonata_texts = require "flowhost.dialect.asl.jsonata_texts"
 local object = require "flowhost.dialect.asl.check.object"
 local report = require "flowhost.dialect.asl.check.report"
 
@@ -14,21 +15,8 @@ function M.jsonata_text(value)
     return type(value) == "string" and value:match "^{%%(.*)%%}$" or nil
 end
 
---- What AWS says where it was measured; {name} is a field of the error.
-local AWS_TEXTS = {
-    S0101 = "String literal must be terminated by a matching quote", S0202 = "Expected {value}, got {token}",
-    S0207 = "Unexpected end of expression", S0211 = "The symbol {token} cannot be used as a unary operator",
-    S0302 = "No terminating / in regular expression",
-}
-
 local function syntax_text(ctx, err)
-    local text = AWS_TEXTS[err.code]
-    if not text then
-        return ("%s at position %s"):format(err.message, err.position)
-    end
-    return (text:gsub("{(%w+)}", function(name)
-        return err[name] ~= nil and ctx.o.encode(err[name]) or "null"
-    end))
+    return jsonata_texts.find(err, ctx.o) or ("%s at position %s"):format(err.message, err.position)
 end
 
 --- Fields of $states that only some fields of states have; `offers` names the one that this field has.
