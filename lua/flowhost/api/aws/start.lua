@@ -31,10 +31,7 @@ local function read_input(call)
     if value ~= nil then
         return true, value
     end
-    local wrong = text:find "%S" and json_text.check(text)
-    local message = wrong and wrong.code == "INVALID_JSON_DESCRIPTION" and wrong.message:match "^(.-)\n at "
-        or "Invalid execution input."
-    call:fail("InvalidExecutionInput", ("Invalid State Machine Execution Input: '%s'"):format(message))
+    call:fail("InvalidExecutionInput", json_text.refuse_input(text))
     return false
 end
 

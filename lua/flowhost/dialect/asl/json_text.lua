@@ -335,4 +335,11 @@ function M.check(text)
     return scan.duplicate
 end
 
+--- What AWS says of the input of an execution whose text is no JSON.
+function M.refuse_input(text)
+    local wrong = text:find "%S" and M.check(text)
+    return ("Invalid State Machine Execution Input: '%s'"):format(wrong and wrong.message:match "^(.-)\n at "
+        or "Invalid execution input.")
+end
+
 return M

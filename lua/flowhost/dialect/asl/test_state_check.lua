@@ -66,9 +66,7 @@ end
 local function read_input(text, o)
     local value = o.decode(text)
     if value == nil then
-        local wrong = text:find "%S" and json_text.check(text)
-        refuse(("Invalid State Machine Execution Input: '%s'"):format(wrong and wrong.message:match "^(.-)\n at "
-            or "Invalid execution input."), "InvalidExecutionInput")
+        refuse(json_text.refuse_input(text), "InvalidExecutionInput")
     end
     return value
 end
