@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Checks the expressions of a definition: paths, intrinsic functions, payload templates and JSONata between {% and %}.
 
+local asl_template = require "flowhost.expr.asl_template"
 local jsonata_names = require "flowhost.dialect.asl.jsonata_names"
 local jsonata_texts = require "flowhost.dialect.asl.jsonata_texts"
 local object = require "flowhost.dialect.asl.check.object"
@@ -65,8 +66,7 @@ end
 
 local function check_template_field(ctx, name, value, location)
     if not M.path_of(ctx, value) and not is_intrinsic(ctx, value) then
-        report.schema(ctx, location,
-            "The value for the field '%s' must be a valid JSONPath or a valid intrinsic function call", name)
+        report.schema(ctx, location, "%s", asl_template.invalid_value(name, value, ctx.o))
     end
 end
 
