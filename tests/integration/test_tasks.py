@@ -137,7 +137,9 @@ class Tasks(HostCase):
         queue = self.queue("refusals")
         self.begin("work", queue)
         token = get_task(self.host, queue)["taskToken"]
-        self.assertEqual(call(self.host, "SendTaskSuccess", taskToken=token, output="{")[1]["code"], "InvalidOutput")
+        answer = call(self.host, "SendTaskSuccess", taskToken=token, output="not")[1]
+        self.assertEqual((answer["code"], answer["message"]), ("InvalidOutput", "Invalid Output: 'Unrecognized token "
+                         "'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')'"))
         self.assertIsNone(succeed(self.host, token, 1))
 
 

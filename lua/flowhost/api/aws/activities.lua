@@ -7,6 +7,7 @@ local core = require "flowhost.core"
 local activities = require "flowhost.engine.activities"
 local call_module = require "flowhost.api.aws.call"
 local check = require "flowhost.api.aws.check"
+local json_text = require "flowhost.dialect.asl.json_text"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
@@ -181,7 +182,8 @@ local function on_sent(call)
         if not problem then
             return call:reply()
         elseif problem.code == "InvalidOutput" then
-            return call:fail("InvalidOutput", ("Invalid Output: '%s'"):format(problem.detail))
+            return call:fail("InvalidOutput", ("Invalid Output: '%s'"):format(json_text.explain(call.params.output)
+                or problem.detail))
         elseif MESSAGES[problem.code] then
             return call:fail(problem.code, MESSAGES[problem.code])
         end
