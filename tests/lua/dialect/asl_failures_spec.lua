@@ -83,6 +83,16 @@ describe("an expression fails", function()
         end
     end)
 
+    it("at its catcher and in its words", function()
+        local state = { Type = "Map", Items = "{% 1 %}", ItemProcessor = { StartAt = "B", States = {
+            B = { Type = "Succeed" } } }, Catch = json.array {
+            { ErrorEquals = json.array { "E" }, Next = "A" },
+            { ErrorEquals = json.array { "States.ALL" }, Next = "A",
+                Output = { x = "{% $states.errorOutput.No %}" } } } }
+        check(state, {}, "The JSONata expression '$states.errorOutput.No' specified for the field 'Catch[1]/Output/x' "
+            .. "returned nothing (undefined).", "JSONata")
+    end)
+
     it("where it needs a result of a state that has none", function()
         check({ Type = "Pass", Output = "{% $lookup($states, 'result') %}" }, {}, "The JSONata expression "
             .. "'$lookup($states, 'result')' specified for the field 'Output' returned nothing (undefined).", "JSONata")

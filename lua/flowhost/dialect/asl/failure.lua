@@ -91,10 +91,10 @@ end
 
 -- Catch ----------------------------------------------------------------------------------------------
 
-local function compile_catcher(one, c)
+local function compile_catcher(one, i, c)
     local catcher = { names = one.ErrorEquals, next = one.Next }
     if c.is_jsonata then
-        local output = data.output(one, c, "Catch/")
+        local output = data.output(one, c, ("Catch[%d]/"):format(i - 1))
         function catcher.take(f, input, thrown)
             return output(f, input, { errorOutput = thrown }, thrown)
         end
@@ -115,7 +115,7 @@ function M.compile_catch(given, c)
     end
     local list = {}
     for i, one in ipairs(given) do
-        list[i] = compile_catcher(one, c)
+        list[i] = compile_catcher(one, i, c)
     end
     return list
 end
