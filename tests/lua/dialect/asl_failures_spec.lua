@@ -93,6 +93,30 @@ describe("an expression fails", function()
             .. "returned nothing (undefined).", "JSONata")
     end)
 
+    it("at the part of a Map that it is in", function()
+        local undefined = "{% $states.input.no %}"
+        local GET, PUT = "arn:aws:states:::s3:getObject", "arn:aws:states:::s3:putObject"
+        local parts = {
+            ["ItemReader/Arguments/Key"] = { ItemReader = { Resource = GET, Arguments = { Key = undefined } } },
+            ["ItemReader/ReaderConfig/MaxItems"] = { ItemReader = { Resource = GET, ReaderConfig = {
+                InputType = "JSON", MaxItems = undefined } } },
+            ["ItemBatcher/MaxItemsPerBatch"] = { ItemBatcher = { MaxItemsPerBatch = undefined } },
+            ["ItemBatcher/BatchInput/x"] = { ItemBatcher = { MaxItemsPerBatch = 1, BatchInput = { x = undefined } } },
+            ["ResultWriter/Arguments/Bucket"] = { ResultWriter = { Resource = PUT, Arguments = {
+                Bucket = undefined } } },
+        }
+        for place, part in pairs(parts) do
+            local state = { Type = "Map", Items = not part.ItemReader and json.array { 1 } or nil, ItemProcessor = {
+                StartAt = "I", ProcessorConfig = { Mode = "DISTRIBUTED", ExecutionType = "STANDARD" },
+                States = { I = { Type = "Succeed" } } } }
+            for name, value in pairs(part) do
+                state[name] = value
+            end
+            check(state, {}, ("The JSONata expression '$states.input.no' specified for the field '%s' returned nothing "
+                .. "(undefined)."):format(place), "JSONata")
+        end
+    end)
+
     it("where it needs a result of a state that has none", function()
         check({ Type = "Pass", Output = "{% $lookup($states, 'result') %}" }, {}, "The JSONata expression "
             .. "'$lookup($states, 'result')' specified for the field 'Output' returned nothing (undefined).", "JSONata")

@@ -235,7 +235,8 @@ end
 
 --- A number that a field gives: literal, by expression, or by the path of FIELDPath. fun(f, input) -> number or nil.
 ---@param check fun(value: any, path: table?): number  raises what AWS says of any other value
-function M.number(given, field, c, check)
+---@param place string?  of the fields within the state, such as "ItemBatcher/"
+function M.number(given, field, c, check, place)
     local value, path_text = given[field], given[field .. "Path"]
     if path_text ~= nil then
         local read = M.reader(path_text, c) or function(_, input)
@@ -245,7 +246,7 @@ function M.number(given, field, c, check)
             return check(read(f, input), path_text)
         end
     elseif query.expression_of(value) then
-        local compute = query.typed(value, field, c, "number", function(result)
+        local compute = query.typed(value, (place or "") .. field, c, "number", function(result)
             return type(result) == "number"
         end)
         return function(f, input)
