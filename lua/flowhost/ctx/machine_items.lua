@@ -3,7 +3,7 @@
 -- aws_buckets names; a key is a file below it.
 --
 --   ItemReader    s3:getObject: InputType JSON (an array), JSONL, CSV (CSVHeaderLocation, CSVHeaders, CSVDelimiter)
---   ResultWriter  s3:putObject: Bucket/Prefix/UUID/SUCCEEDED_0.json and manifest.json
+--   ResultWriter  s3:putObject: Bucket/Prefix/UUID/SUCCEEDED_0.json (OutputType JSON) or .jsonl, and manifest.json
 
 local core = require "flowhost.core"
 local csv = require "flowhost.codec.csv"
@@ -156,8 +156,19 @@ local function write_file(path, text)
     end
 end
 
+local function encode_lines(outputs)
+    local lines = {}
+    for i = 1, #outputs do
+        lines[i] = json.encode(outputs[i]) .. "\n"
+    end
+    return table.concat(lines)
+end
+
+local WRITERS = { JSON = { ".json", json.encode }, JSONL = { ".jsonl", encode_lines } }
+
 --- Writes what the children brought; what the Map state's result is.
-function M.write(host, resource, parameters, arn, outputs)
+---@param output_type string?  "JSON" (default) or "JSONL"
+function M.write(host, resource, parameters, arn, outputs, output_type)
     local folder = ("%s/%s"):format((parameters.Prefix or ""):gsub("/$", ""), arn:match "[^:]*$"):gsub("^/", "")
     local manifest = folder .. "/manifest.json"
     local path = M.buckets ~= "" and path_of(parameters, manifest)
@@ -169,8 +180,9 @@ function M.write(host, resource, parameters, arn, outputs)
         if host.run.probe then
             return true -- nobody but a run that is at work writes
         end
-        local list = folder .. "/SUCCEEDED_0.json"
-        write_file(path_of(parameters, list), json.encode(outputs))
+        local extension, encode = unpack(WRITERS[output_type or "JSON"])
+        local list = folder .. "/SUCCEEDED_0" .. extension
+        write_file(path_of(parameters, list), (encode(outputs)))
         write_file(path, json.encode { DestinationBucket = parameters.Bucket, MapRunArn = arn, ResultFiles = {
             FAILED = json.array {}, PENDING = json.array {}, SUCCEEDED = json.array { { Key = list } } } })
         return true

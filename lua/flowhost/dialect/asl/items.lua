@@ -168,16 +168,40 @@ end
 
 -- ResultWriter ---------------------------------------------------------------------------------------
 
+--- The outputs, with the entries of those that are arrays in their place.
+local function flatten(outputs, c)
+    local flat = c.json.array {}
+    for i = 1, #outputs do
+        local one = outputs[i]
+        if c.json.is_array(one) then
+            for k = 1, #one do
+                flat[#flat + 1] = one[k]
+            end
+        else
+            flat[#flat + 1] = one
+        end
+    end
+    return flat
+end
+
 --- fun(f, input, value, map_run_arn, outputs) -> the state's result; nil without a writer.
 function M.compile_writer(given, c)
     local writer = given.ResultWriter
-    if not writer or (writer.Parameters == nil and writer.Arguments == nil) then
+    if not writer then
         return nil
     end
-    local arguments = compile_arguments(writer, "ResultWriter", c)
+    local config = writer.WriterConfig or {}
+    local has_target = writer.Parameters ~= nil or writer.Arguments ~= nil
+    local arguments = has_target and compile_arguments(writer, "ResultWriter", c)
     return function(f, input, value, arn, outputs)
+        if config.Transformation == "FLATTEN" then
+            outputs = flatten(outputs, c)
+        end
+        if not arguments then
+            return outputs
+        end
         local parameters = arguments(f, c.is_jsonata and input or value)
-        return f.host:write_results(writer.Resource, parameters, arn, outputs)
+        return f.host:write_results(writer.Resource, parameters, arn, outputs, config.OutputType)
     end
 end
 
