@@ -66,7 +66,8 @@ local function name_of(host, parameters)
     if name == nil or name == json.null then
         return host:uuid()
     elseif not activities.is_name(name) then
-        refuse(host, "InvalidName", ("Invalid Name: '%s'"):format(tostring(name)))
+        refuse(host, "InvalidName", ("Invalid Name: '%s'"):format(type(name) == "string" and name
+            or json.encode(name)))
     end
     return name
 end
