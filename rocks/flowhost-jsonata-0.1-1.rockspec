@@ -41,7 +41,6 @@ build = {
         ["flowhost.expr.jsonata.lexer"] = "lua/flowhost/expr/jsonata/lexer.lua",
         ["flowhost.expr.jsonata.message"] = "lua/flowhost/expr/jsonata/message.lua",
         ["flowhost.expr.jsonata.number_picture"] = "lua/flowhost/expr/jsonata/number_picture.lua",
-        ["flowhost.expr.jsonata.number_text"] = "lua/flowhost/expr/jsonata/number_text.lua",
         ["flowhost.expr.jsonata.parser"] = "lua/flowhost/expr/jsonata/parser.lua",
         ["flowhost.expr.jsonata.regex"] = "lua/flowhost/expr/jsonata/regex.lua",
         ["flowhost.expr.jsonata.regex_function"] = "lua/flowhost/expr/jsonata/regex_function.lua",
@@ -53,5 +52,6 @@ build = {
         ["flowhost.expr.jsonata.time_parse"] = "lua/flowhost/expr/jsonata/time_parse.lua",
         ["flowhost.expr.jsonata.time_picture"] = "lua/flowhost/expr/jsonata/time_picture.lua",
         ["flowhost.expr.jsonata.tree"] = "lua/flowhost/expr/jsonata/tree.lua",
+        ["flowhost.expr.number_text"] = "lua/flowhost/expr/number_text.lua",
     },
 }

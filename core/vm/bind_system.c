@@ -13,8 +13,10 @@
  *   log_is_on(level) -> boolean                      fault(name) -> error code name or nil; debug builds only
  *   u32(number) -> 4 bytes, big-endian               shard, shards, version
  *   u64(number) -> 8 bytes, big-endian               from_u64(bytes) -> number; whole ones of 0 to 2^53
- *   make_folders(path) -> true | nil, reason         with all that are missing above it */
+ *   write_file(path, bytes) -> true | nil, reason    whole or not, durable, with the folders that are missing above it;
+ *                                                    blocks */
 #include "base/fault.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/run_id.h"
 #include "crypto/hash.h"
@@ -309,19 +311,37 @@ static int from_u64(lua_State *L)
     return 1;
 }
 
-static int make_folders(lua_State *L)
+/* Of a file: its folder and those above it. */
+static int make_folders(lua_State *L, const char *path)
 {
     enum { NEW_FOLDER_MODE = 0700 };
-    const char *path = luaL_checkstring(L, 1);
-    for (const char *end = path; end != NULL;) {
-        end = strchr(end + 1, '/');
-        lua_pushlstring(L, path, end ? (size_t)(end - path) : strlen(path));
-        if (mkdir(lua_tostring(L, -1), NEW_FOLDER_MODE) != 0 && errno != EEXIST) {
-            lua_pushnil(L);
-            lua_pushstring(L, strerror(errno));
-            return 2;
-        }
+    for (const char *end = strchr(path + 1, '/'); end != NULL; end = strchr(end + 1, '/')) {
+        lua_pushlstring(L, path, (size_t)(end - path));
+        int rc = mkdir(lua_tostring(L, -1), NEW_FOLDER_MODE);
         lua_pop(L, 1);
+        if (rc != 0 && errno != EEXIST) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int write_file(lua_State *L)
+{
+    enum { NEW_FILE_MODE = 0600 };
+    const char *path = luaL_checkstring(L, 1);
+    struct fh_slice bytes = fh_bind_slice(L, 2);
+    luaL_argcheck(L, path[0] != '\0', 1, "a path");
+    if (make_folders(L, path) != 0) {
+        lua_pushnil(L);
+        lua_pushstring(L, strerror(errno));
+        return 2;
+    }
+    struct fh_error err;
+    if (fh_file_replace(path, NEW_FILE_MODE, bytes, &err) != 0) {
+        lua_pushnil(L);
+        lua_pushstring(L, err.detail);
+        return 2;
     }
     lua_pushboolean(L, 1);
     return 1;
@@ -349,7 +369,7 @@ void fh_bind_system_open(lua_State *L)
                                          {"u64", u64},
                                          {"from_u64", from_u64},
                                          {"mac", mac},
-                                         {"make_folders", make_folders},
+                                         {"write_file", write_file},
                                          {"equal", equal},
                                          {NULL, NULL}};
     struct fh_vm *vm = fh_vm_of(L);

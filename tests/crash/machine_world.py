@@ -11,13 +11,12 @@ who take activities' tasks, somebody who reads histories all the time.
 import json
 import os
 import re
-import threading
 import time
 
-from engine_world import CUT
+from crowd import Crowd
 from invariants import hold
 from machine_kit import COMPONENTS
-from world import SETTLE_SECONDS, Services, World
+from world import SETTLE_SECONDS, Services
 from steps_api import ACCOUNT, REGION, call, create_activity, get_task, succeed
 
 WORKERS, READERS = 3, 2
@@ -42,7 +41,7 @@ class Echo(Services):
         return status, request.json if request.path != "/sentinel" else {}
 
 
-class MachineWorld(World):
+class MachineWorld(Crowd):
     """machines: name -> definition, each executed once. seen: name -> the longest history that was read; ended: name ->
     what DescribeExecution said once it had ended; handed, done: places of tasks that workers got and finished."""
 
@@ -51,7 +50,6 @@ class MachineWorld(World):
         super().__init__(args=["--park-after", "0.01"])
         self.seen, self.ended, self.started = {}, {}, set()
         self.handed, self.done, self.recorded_keys = set(), set(), set()
-        self.failures, self.is_resting = [], threading.Event()
 
     def make_flows(self, folder):
         os.makedirs(os.path.join(folder, "components"))
@@ -71,28 +69,8 @@ class MachineWorld(World):
 
     def play(self, host):
         """Whether the host has survived until all executions had ended."""
-        self.is_resting.clear()
-        alive = []
-        jobs = [self.start_all, *[self.read_histories] * READERS,
-                *[lambda host, n=n: self.work(host, n) for n in range(WORKERS)]]
-        threads = [threading.Thread(target=self.guard, args=(job, host, alive)) for job in jobs]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if self.failures:
-            raise self.failures[0]
-        return len(alive) == len(jobs)
-
-    def guard(self, job, host, alive):
-        try:
-            job(host)
-            alive.append(job)
-        except CUT:
-            self.is_resting.set()
-        except AssertionError as error:
-            self.failures.append(error)
-            self.is_resting.set()
+        return self.do_all(host, [self.start_all, *[self.read_histories] * READERS,
+                                  *[lambda host, n=n: self.work(host, n) for n in range(WORKERS)]])
 
     def start_all(self, host):
         hold(create_activity(host, "work")[0] == 200, "an activity cannot be made")

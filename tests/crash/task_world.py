@@ -13,12 +13,11 @@ import json
 import os
 import random
 import shutil
-import threading
 import time
 
-from engine_world import CUT
+from crowd import Crowd
 from invariants import TERMINAL, hold
-from world import HERE, SETTLE_SECONDS, World, wait_until
+from world import HERE, SETTLE_SECONDS, wait_until
 from steps_api import activity_arn, beat, call, create_activity, fail, get_task, succeed
 
 RUNS, WORKERS = 6, 4
@@ -26,14 +25,14 @@ PATIENCE_SECONDS = 0.15
 UNREST = ("queued", "running", "waiting")
 
 
-class TaskWorld(World):
+class TaskWorld(Crowd):
     """handed: tokens that workers got; done: token -> output that was acknowledged; places: (run, i) whose task was
     acknowledged as done; keys: those that runs were started with; runs: acknowledged starts."""
 
     def __init__(self):
         super().__init__(args=["--park-after", "0.01"])
         self.handed, self.done, self.places, self.keys, self.runs = set(), {}, set(), [], {}
-        self.cancelled, self.failures, self.is_resting = set(), [], threading.Event()
+        self.cancelled = set()
         self.stopped_ms = 0
         self.activities = {}    # name -> whether it is there, of what was acknowledged
 
@@ -54,27 +53,7 @@ class TaskWorld(World):
         return self.go_on(host)
 
     def go_on(self, host):
-        self.is_resting.clear()
-        alive = []
-        jobs = [self.people, *[lambda host, n=n: self.work(host, n) for n in range(WORKERS)]]
-        threads = [threading.Thread(target=self.guard, args=(job, host, alive)) for job in jobs]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if self.failures:
-            raise self.failures[0]
-        return len(alive) == len(jobs)
-
-    def guard(self, job, host, alive):
-        try:
-            job(host)
-            alive.append(job)
-        except CUT:
-            self.is_resting.set()
-        except AssertionError as error:
-            self.failures.append(error)
-            self.is_resting.set()
+        return self.do_all(host, [self.people, *[lambda host, n=n: self.work(host, n) for n in range(WORKERS)]])
 
     def people(self, host):
         """Starts all runs, cancels one, makes and takes away activities, waits for the end."""

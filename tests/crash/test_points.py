@@ -24,6 +24,7 @@ ELSEWHERE = {"file.written": "test_backup", "file.synced": "test_backup", "file.
 LATER = ((5, 30), (30, 80), (80, 200))
 NAME_IN_C = re.compile(r'\bfh_fault\("([^"]+)"\)')
 NAME_IN_LUA = re.compile(r'\bfault *\(? *"([^"]+)"')
+STORED_IN_LUA = re.compile(r'chore\.store\("([a-z]+)"')     # see engine/chore.lua
 
 
 def read(path):
@@ -38,6 +39,7 @@ def find_points():
         names.update(NAME_IN_C.findall(read(path)))
     for path in glob.glob(os.path.join(ROOT, "lua", "**", "*.lua"), recursive=True):
         names.update(NAME_IN_LUA.findall(read(path)))
+        names.update(f"{name}.{when}" for name in STORED_IN_LUA.findall(read(path)) for when in ("change", "changed"))
     return names
 
 

@@ -32,14 +32,4 @@ static const char CHUNK[] =
     "    look(validator.check((canonical.convert(definition, json))))\n"
     "end\n";
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    static lua_State *state;
-    if (!state) {
-        state = open_state(CHUNK);
-    }
-    run_state(state, data, size);
-    return 0;
-}
+FUZZ_LUA(CHUNK)

@@ -112,3 +112,17 @@ static void run_state(lua_State *L, const uint8_t *data, size_t size)
     lua_pushlstring(L, (const char *)data, size);
     expect(L, lua_pcall(L, 1, 0, 0));
 }
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The target whose function is returned by `chunk`. */
+#define FUZZ_LUA(chunk)                                          \
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) \
+    {                                                            \
+        static lua_State *state;                                 \
+        if (!state) {                                            \
+            state = open_state(chunk);                           \
+        }                                                        \
+        run_state(state, data, size);                            \
+        return 0;                                                \
+    }

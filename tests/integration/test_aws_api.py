@@ -300,10 +300,28 @@ class Executions(AwsCase):
         self.assertEqual((shown["executionArn"], shown["status"], shown["maxConcurrency"]),
                          (execution, "SUCCEEDED", 2))
         self.assertEqual((shown["itemCounts"]["total"], shown["itemCounts"]["succeeded"]), (3, 3))
-        self.assertEqual(self.good("ListExecutions", mapRunArn=found[0]["mapRunArn"]), {"executions": []})
+        self.check_children(found[0]["mapRunArn"])
         self.bad("ListExecutions", "ValidationException")
         self.bad("DescribeMapRun", "ResourceNotFound", mapRunArn=found[0]["mapRunArn"][:-1] + "x")
         self.bad("UpdateMapRun", "ValidationException", mapRunArn=found[0]["mapRunArn"], maxConcurrency=1)
+
+    def check_children(self, map_run):
+        page = self.good("ListExecutions", mapRunArn=map_run, maxResults=2)
+        children = page["executions"] + self.good("ListExecutions", mapRunArn=map_run, maxResults=2,
+                                                  nextToken=page["nextToken"])["executions"]
+        self.assertEqual([(one["status"], one["stateMachineArn"], one["mapRunArn"]) for one in children],
+                         [("SUCCEEDED", machine_arn("map/each"), map_run)] * 3)
+        self.assertEqual(self.good("ListExecutions", mapRunArn=map_run, statusFilter="FAILED"), {"executions": []})
+        child = self.good("DescribeExecution", executionArn=children[1]["executionArn"])
+        self.assertEqual((child["input"], child["output"], child["mapRunArn"], child["redriveStatus"]),
+                         ("2", "2", map_run, "NOT_REDRIVABLE"))
+        bare = self.good("DescribeExecution", executionArn=children[1]["executionArn"], includedData="METADATA_ONLY")
+        self.assertEqual((bare.get("input"), bare["inputDetails"]), (None, {"included": False}))
+        events = self.good("GetExecutionHistory", executionArn=children[1]["executionArn"])["events"]
+        self.assertEqual([event["type"] for event in events], ["ExecutionStarted", "PassStateEntered",
+                                                               "PassStateExited", "ExecutionSucceeded"])
+        self.bad("DescribeExecution", "ExecutionDoesNotExist", executionArn=children[1]["executionArn"][:-2] + "ff")
+        self.bad("StopExecution", "ExecutionDoesNotExist", executionArn=children[1]["executionArn"])
 
     def test_a_machine_made_anew_has_no_executions(self):
         self.create("anew", WAITING)

@@ -307,10 +307,7 @@ function M.import(request, _, _, _, body)
     end
     system.fault "api.import"
     collect.when_idle(run.release.hash, function()
-        local ok, code = batch_of(run, access.actor(request)):submit(token.new(done))
-        if not ok then
-            done(code)
-        end
+        token.submit(batch_of(run, access.actor(request)), done)
     end)
 end
 

@@ -2,7 +2,9 @@
 -- Map runs of an execution, as its replay finds them.
 --
 --   map run: execution (name), label, uuid, status, started, ended (ms), max_concurrency, tolerated_count,
---            tolerated_percentage, items, executions { running, succeeded, failed, pending, total, resultsWritten }
+--            tolerated_percentage, items, executions { running, succeeded, failed, pending, total, resultsWritten },
+--            children
+--   child:   name, status, input, output or failure { error, cause }, started, ended (ms), items, events (asl_history)
 
 local asl_history = require "flowhost.ctx.asl_history"
 local machine_code = require "flowhost.engine.machine_code"
@@ -24,13 +26,30 @@ end
 
 local STOPPED = { cancelled = "ABORTED", timed_out = "ABORTED", failed = "FAILED" }
 
+--- Children as far as they have begun, in order.
+local function show_children(record, row, status)
+    local children = {}
+    for i = 1, record.executions.total do
+        local child = record.children[i]
+        if child then
+            child.name = map_run_id.child(row.bytes, record.number, i)
+            child.status = child.ended and (child.failure and "FAILED" or "SUCCEEDED")
+                or (status == "RUNNING" and status or "ABORTED")
+            child.ended = child.ended or (status ~= "RUNNING" and (record.ended or row.ended) or nil)
+            children[#children + 1] = child
+        end
+    end
+    return children
+end
+
 local function show(record, row)
     local status = record.status == "RUNNING" and STOPPED[row.status] or record.status
     return { execution = machine_host.execution_name(row), label = record.label, uuid = record.uuid, status = status,
         started = record.started, ended = record.ended or (status ~= "RUNNING" and row.ended or nil),
         max_concurrency = record.concurrency < MOST_DISTRIBUTED and record.concurrency or 0,
         tolerated_count = record.limits.count, tolerated_percentage = record.limits.percentage,
-        items = counts_of(record.items, status), executions = counts_of(record.executions, status) }
+        items = counts_of(record.items, status), executions = counts_of(record.executions, status),
+        children = show_children(record, row, status) }
 end
 
 --- Those of an execution's row, in the order in which they began; none of one that cannot be replayed.
@@ -58,6 +77,20 @@ function M.find(machine, label, uuid)
                 if one.label == label and one.uuid == uuid then
                     return one
                 end
+            end
+        end
+    end
+end
+
+--- The child of that UUID, and its map run; nil when there is none.
+function M.find_child(machine, label, uuid)
+    for _, bytes in ipairs(map_run_id.candidates(uuid, true)) do
+        local row = rows.read(bytes)
+        local map_run = row and row.flow == machines.flow_name(machine.name)
+            and M.list(row)[map_run_id.map_run_of(uuid)]
+        for _, child in ipairs(map_run and map_run.label == label and map_run.children or {}) do
+            if child.name == uuid then
+                return child, map_run
             end
         end
     end

@@ -3,6 +3,7 @@
 --
 --   host.input, host.json, host.history, host.region, host.execution, host.state_machine (parts of the context object)
 --   host:now_ms()  host:iso_now()                     recorded time
+--   host:was_redriven(after, up_to)                   ms
 --   host:sleep(s)  host:sleep_until(unix s)           host:random()  host:uuid()  host:token()
 --   host:parallel(count, concurrency, fn(i)) -> results, or nil, the value with is_failure that ended the others
 --   host:check_task(call)                             raises { error, cause } of one that cannot be begun
@@ -10,7 +11,7 @@
 --   host:to_failure(raised) -> { error, cause }       raises again what ends the run
 --   host:enter(state's name)                          what its steps are shown at
 --   host:fail(failure)                                ends the run as failed
---   host:read_items(...)  host:write_results(...)  host:map_run(record)
+--   host:read_items(...)  host:write_results(...)  host:map_run(record)  host:name_child(record, i)
 
 local core = require "flowhost.core"
 local environment = require "flowhost.engine.environment"
@@ -46,7 +47,7 @@ local function iso(ms)
     return os.date("!%Y-%m-%dT%H:%M:%S", seconds) .. (".%03dZ"):format(math.floor(ms - seconds * 1000))
 end
 
-M.iso = iso
+M.iso, Host.iso = iso, iso
 
 function Host:iso_now()
     return iso(self.now_ms())
@@ -75,6 +76,16 @@ end
 
 function Host.uuid()
     return uuid()
+end
+
+--- Whether the execution was redriven after the one time (ms), up to the other.
+function Host:was_redriven(after, up_to)
+    for at in (self.run.tags and self.run.tags["aws.redriven"] or ""):gmatch "%d+" do
+        if tonumber(at) > after and tonumber(at) <= up_to then
+            return true
+        end
+    end
+    return false
 end
 
 -- where it is ----------------------------------------------------------------------------------------
@@ -151,8 +162,15 @@ function Host:map_run(record)
     self.run.map_runs = list
     list[#list + 1] = record
     record.label = record.label or self.uuid()
-    record.uuid = map_run_id.make(self.run.bytes, #list)
+    record.number, record.uuid = #list, map_run_id.make(self.run.bytes, #list)
     return machines.arns.map_run(self.run.flow, record.label, record.uuid)
+end
+
+--- Names of a map run's child, the i-th: the same ones whenever it is asked for.
+function Host:name_child(record, i)
+    local name, machine = map_run_id.child(self.run.bytes, record.number, i), self.run.flow .. "/" .. record.label
+    return { name = name, machine = machines.arns.machine(machine), machine_name = machine,
+        execution = machines.arns.execution(machine, name) }
 end
 
 -- the host of a run ----------------------------------------------------------------------------------

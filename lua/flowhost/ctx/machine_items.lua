@@ -3,7 +3,7 @@
 -- aws_buckets names; a key is a file below it.
 --
 --   ItemReader    s3:getObject: InputType JSON (an array), JSONL, CSV (CSVHeaderLocation, CSVHeaders, CSVDelimiter)
---   ResultWriter  s3:putObject: Bucket/Prefix/UUID/SUCCEEDED_0.json (OutputType JSON) or .jsonl, and manifest.json
+--   ResultWriter  s3:putObject: Bucket/Prefix/UUID/ SUCCEEDED_0.json, FAILED_0.json (or .jsonl), manifest.json
 
 local core = require "flowhost.core"
 local csv = require "flowhost.codec.csv"
@@ -148,27 +148,35 @@ end
 -- writing --------------------------------------------------------------------------------------------
 
 local function write_file(path, text)
-    local is_made, reason = core.system.make_folders(path:match "^(.*)/")
-    local file = is_made and io.open(path .. ".new", "wb")
-    local ok = file and file:write(text) and file:close()
-    if not ok or not os.rename(path .. ".new", path) then
-        fail_write("The results cannot be written" .. (reason and ": " .. reason or ""))
+    local ok, reason = core.system.write_file(path, text)
+    if not ok then
+        fail_write("The results cannot be written: " .. reason)
     end
 end
 
-local function encode_lines(outputs)
+local ENCODERS = { JSON = json.encode }
+
+function ENCODERS.JSONL(list)
     local lines = {}
-    for i = 1, #outputs do
-        lines[i] = json.encode(outputs[i]) .. "\n"
+    for i = 1, #list do
+        lines[i] = json.encode(list[i]) .. "\n"
     end
     return table.concat(lines)
 end
 
-local WRITERS = { JSON = { ".json", json.encode }, JSONL = { ".jsonl", encode_lines } }
+--- Writes a list of results unless it is empty; its entry in the manifest.
+local function write_list(parameters, key, list, kind)
+    if #list == 0 then
+        return json.array {}
+    end
+    local text = ENCODERS[kind](list)
+    write_file(path_of(parameters, key), text)
+    return json.array { { Key = key, Size = #text } }
+end
 
---- Writes what the children brought; what the Map state's result is.
----@param output_type string?  "JSON" (default) or "JSONL"
-function M.write(host, resource, parameters, arn, outputs, output_type)
+--- Writes what the children brought, { SUCCEEDED, FAILED }; what the Map state's result is.
+---@param kind "JSON"|"JSONL"
+function M.write(host, resource, parameters, arn, lists, kind)
     local folder = ("%s/%s"):format((parameters.Prefix or ""):gsub("/$", ""), arn:match "[^:]*$"):gsub("^/", "")
     local manifest = folder .. "/manifest.json"
     local path = M.buckets ~= "" and path_of(parameters, manifest)
@@ -180,11 +188,11 @@ function M.write(host, resource, parameters, arn, outputs, output_type)
         if host.run.probe then
             return true -- nobody but a run that is at work writes
         end
-        local extension, encode = unpack(WRITERS[output_type or "JSON"])
-        local list = folder .. "/SUCCEEDED_0" .. extension
-        write_file(path_of(parameters, list), (encode(outputs)))
-        write_file(path, json.encode { DestinationBucket = parameters.Bucket, MapRunArn = arn, ResultFiles = {
-            FAILED = json.array {}, PENDING = json.array {}, SUCCEEDED = json.array { { Key = list } } } })
+        local files = { PENDING = json.array {} }
+        for status, list in pairs(lists) do
+            files[status] = write_list(parameters, ("%s/%s_0.%s"):format(folder, status, kind:lower()), list, kind)
+        end
+        write_file(path, json.encode { DestinationBucket = parameters.Bucket, MapRunArn = arn, ResultFiles = files })
         return true
     end)
     return { MapRunArn = arn, ResultWriterDetails = details }

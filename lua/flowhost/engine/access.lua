@@ -99,13 +99,10 @@ end
 local function submit(batch, done)
     batch:set_intake()
     system.fault "access.change"
-    local ok, code = batch:submit(token.new(function(code)
+    token.submit(batch, function(code)
         system.fault "access.changed"
         done(code)
-    end))
-    if not ok then
-        done(code)
-    end
+    end)
 end
 
 --- A batch, which may be empty, and its entry in the audit; done(code or nil) once it is durable. For what concerns

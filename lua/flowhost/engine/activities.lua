@@ -203,15 +203,6 @@ function M.describe(name)
     return row and { name = name, created = row.created, tags = row.tags or {} } or nil
 end
 
-local function submit(batch, done)
-    local waiting = token.new(done)
-    local ok, code = batch:submit(waiting)
-    if not ok then
-        token.drop(waiting)
-        done(code)
-    end
-end
-
 --- Makes an activity; one of that name that is there already stays as it is. done(activity) or done(nil, problem).
 ---@param tags table<string, string>?
 function M.create(name, tags, done)
@@ -227,7 +218,7 @@ function M.create(name, tags, done)
     batch:expect_absent(ACTIVITIES, name)
     batch:put(ACTIVITIES, name, json.encode_stored { created = timer.now_ms(), tags = tags and next(tags) and tags })
     fault "engine.activity.create"
-    submit(batch, function(code)
+    token.submit(batch, function(code)
         fault "engine.activity.created"
         if code and code ~= "CONFLICT" then
             return done(nil, { code = code })
@@ -254,7 +245,7 @@ function M.tag(name, o, done)
     local batch = store.batch()
     batch:expect_value(ACTIVITIES, name, text)
     batch:put(ACTIVITIES, name, json.encode_stored(row))
-    submit(batch, function(code)
+    token.submit(batch, function(code)
         if code == "CONFLICT" then
             return M.tag(name, o, done)
         end
@@ -267,7 +258,7 @@ function M.delete(name, done)
     local batch = store.batch()
     batch:del(ACTIVITIES, name)
     fault "engine.activity.delete"
-    submit(batch, function(code)
+    token.submit(batch, function(code)
         fault "engine.activity.deleted"
         done(code and { code = code })
     end)

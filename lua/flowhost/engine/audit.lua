@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The audit: what people changed in runs and flows, kept beside what was there before.
 --
---   key u64 ms + 8 random bytes     entry { at (ms), actor, action, run, flow, before, after }
+--   key    u64 ms + u32 number within the ms + 4 random bytes
+--   entry  { at (ms), actor, action, run, flow, before, after }
 
 local core = require "flowhost.core"
 local rows = require "flowhost.engine.rows"
@@ -11,8 +12,13 @@ local AUDIT = store.tables.audit
 
 local M = {}
 
+local last_ms, number = 0, 0
+
+--- Entries of one shard are in the order in which they were made.
 local function new_key(now)
-    return system.u64(now) .. system.random(8)
+    number = now == last_ms and number + 1 or 0
+    last_ms = now
+    return system.u64(now) .. system.u32(number) .. system.random(4)
 end
 
 --- Adds an entry to the run's next batch: it is there if and only if the change is.

@@ -69,6 +69,21 @@ function M.await(start)
     return coroutine.yield()
 end
 
+--- Stores a batch, between the fault points NAME.change and NAME.changed. nil when it is stored; else the code, and a
+--- sentence on why nothing was changed.
+---@return string? code, string? reason
+function M.store(name, batch)
+    local code = M.await(function(done)
+        system.fault(name .. ".change")
+        token.submit(batch, done)
+    end)
+    system.fault(name .. ".changed")
+    if code then
+        return code, code == "DISK_FULL" and "no space left for the data folder: nothing was changed"
+            or ("the store cannot be written (%s)"):format(code)
+    end
+end
+
 local function turn(done)
     timer.start(0, token.new(done))
 end

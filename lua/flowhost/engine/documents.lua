@@ -16,7 +16,6 @@ local chore = require "flowhost.engine.chore"
 local naming = require "flowhost.flow.naming"
 local reload = require "flowhost.engine.reload"
 local remote = require "flowhost.engine.remote"
-local token = require "flowhost.engine.token"
 
 local json, store, system, timer = core.json, core.store, core.system, core.timer
 local DOCUMENTS = store.tables.documents
@@ -172,19 +171,9 @@ local function put(batch, row)
 end
 
 local function submit(batch)
-    local code = chore.await(function(done)
-        system.fault "documents.change"
-        local waiting = token.new(done)
-        local ok, refusal = batch:submit(waiting)
-        if not ok then
-            token.drop(waiting)
-            done(refusal)
-        end
-    end)
-    system.fault "documents.changed"
+    local code, reason = chore.store("documents", batch)
     if code then
-        return refuse("100004", code == "DISK_FULL" and "no space left for the data folder: nothing was changed"
-            or ("the store cannot be written (%s)"):format(code))
+        return refuse("100004", reason)
     end
     return true
 end

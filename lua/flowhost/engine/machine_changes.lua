@@ -11,7 +11,6 @@ local machines = require "flowhost.engine.machines"
 local release_module = require "flowhost.engine.release"
 local reload = require "flowhost.engine.reload"
 local remote = require "flowhost.engine.remote"
-local token = require "flowhost.engine.token"
 local uuid = require "flowhost.engine.uuid"
 
 local json, store, system, timer = core.json, core.store, core.system, core.timer
@@ -53,20 +52,9 @@ end
 
 local function submit(batch)
     batch:set_intake()
-    local code = chore.await(function(done)
-        system.fault "machines.change"
-        local waiting = token.new(done)
-        local ok, refusal = batch:submit(waiting)
-        if not ok then
-            token.drop(waiting)
-            done(refusal)
-        end
-    end)
-    system.fault "machines.changed"
+    local code, reason = chore.store("machines", batch)
     if code then
-        return refuse("ServiceUnavailable", code == "DISK_FULL"
-            and "no space left for the data folder: nothing was changed"
-            or ("the store cannot be written (%s)"):format(code))
+        return refuse("ServiceUnavailable", "%s", reason)
     end
     return true
 end

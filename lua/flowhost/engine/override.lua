@@ -62,12 +62,7 @@ local function submit(name, override, entry)
             batch:del(tables.active, PREFIX .. name)
         end
         system.fault "engine.override"
-        local waiting = token.new(done)
-        local ok, code = batch:submit(waiting)
-        if not ok then
-            token.drop(waiting)
-            done(code)
-        end
+        token.submit(batch, done)
     end
 end
 

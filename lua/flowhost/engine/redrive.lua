@@ -51,7 +51,8 @@ local function begin_anew(run, arguments)
     end
     run.ended, run.output, run.output_json, run.reason = nil, nil, nil, nil
     run.tags = run.tags or {}
-    run.tags["aws.redriven"] = ("%d"):format(timer.now_ms())
+    local before = run.tags["aws.redriven"]
+    run.tags["aws.redriven"] = ("%s%d"):format(before and before .. "," or "", timer.now_ms())
     run.has_more = true
 end
 

@@ -32,15 +32,6 @@ local function from_hex(hex)
     return (hex:gsub("%x%x", BYTES))
 end
 
-local function submit(batch, done)
-    local waiting = token.new(done)
-    local ok, code = batch:submit(waiting)
-    if not ok then
-        token.drop(waiting)
-        done(code)
-    end
-end
-
 function M.hash_of(text)
     return system.hex(system.sha256(text))
 end
@@ -100,7 +91,7 @@ function M.save(release, is_stored, done)
     batch:put(tables.active, NEWEST, release.root)
     batch:put(tables.active, ACTIVATED .. release.root, json.encode { activated = timer.now_ms() })
     system.fault "engine.release"
-    submit(batch, function(code)
+    token.submit(batch, function(code)
         system.fault "engine.released"
         done(code)
     end)
@@ -163,7 +154,7 @@ end
 function M.barrier(done)
     local batch = store.batch()
     batch:del(tables.active, "barrier")
-    submit(batch, done)
+    token.submit(batch, done)
 end
 
 --- When each stored release became the newest: list of { hash, root, activated (ms) }, newest first.
@@ -220,7 +211,7 @@ function M.remove(doomed, blobs, done)
         batch:del(tables.blobs, from_hex(hash))
     end
     system.fault "engine.collect"
-    submit(batch, done)
+    token.submit(batch, done)
 end
 
 return M

@@ -13,7 +13,6 @@ local chore = require "flowhost.engine.chore"
 local journal = require "flowhost.engine.journal"
 local remote = require "flowhost.engine.remote"
 local rows = require "flowhost.engine.rows"
-local token = require "flowhost.engine.token"
 
 local json, keystore, store, system, timer = core.json, core.keystore, core.store, core.system, core.timer
 local SECRETS = store.tables.secrets
@@ -88,19 +87,9 @@ local function refuse(code, message)
 end
 
 local function submit(batch)
-    local code = chore.await(function(done)
-        system.fault "secrets.change"
-        local waiting = token.new(done)
-        local ok, refusal = batch:submit(waiting)
-        if not ok then
-            token.drop(waiting)
-            done(refusal)
-        end
-    end)
-    system.fault "secrets.changed"
+    local code, reason = chore.store("secrets", batch)
     if code then
-        return refuse(code, code == "DISK_FULL" and "no space left for the data folder: nothing was changed"
-            or ("the store cannot be written (%s)"):format(code))
+        return refuse(code, reason)
     end
     return true
 end

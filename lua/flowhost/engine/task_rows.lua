@@ -143,12 +143,7 @@ function M.change(run_bytes, id, row, text, done, add)
     if add then
         add(batch)
     end
-    local waiting = token.new(done)
-    local ok, code = batch:submit(waiting)
-    if not ok then
-        token.drop(waiting)
-        done(code)
-    end
+    token.submit(batch, done)
 end
 
 --- A worker gets the task of a queue's key.

@@ -28,6 +28,17 @@ function M.drop(token)
     owners[token] = nil
 end
 
+--- Hands a batch to the store. done(code): nil when it is stored; called at once when it is refused.
+---@param done fun(code: string?)
+function M.submit(batch, done)
+    local token = M.new(done)
+    local ok, code = batch:submit(token)
+    if not ok then
+        M.drop(token)
+        done(code)
+    end
+end
+
 local function fire(token, ...)
     local fn, owner = waiting[token], owners[token]
     if not fn then

@@ -1,10 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- What decoded JSON is in Lua: arrays, numbers as text, copies. Pure.
 
-local M = {}
+local number_text = require "flowhost.expr.number_text"
 
-local floor, huge = math.floor, math.huge
-local format = string.format
+local M = {}
 
 --- Whether a table is an array where nobody says better: decoded ones carry a protected metatable, plain ones are told
 --- by their entries.
@@ -12,44 +11,8 @@ function M.is_array(value)
     return type(value) == "table" and (getmetatable(value) ~= nil or rawget(value, 1) ~= nil)
 end
 
---- The digits of the shortest text that reads back as the same number: "d.ddde+xx".
-local function shortest(number)
-    for precision = math.abs(number) < 2.3e-308 and 0 or 14, 16 do
-        local text = format("%." .. precision .. "e", number)
-        if tonumber(text) == number then
-            return text
-        end
-    end
-end
-
---- Digits and exponent as JavaScript lays them out.
-local function lay_out(sign, digits, exponent)
-    local count = #digits
-    if exponent >= 21 or exponent < -6 then
-        local fraction = count > 1 and "." .. digits:sub(2) or ""
-        return format("%s%s%se%s%d", sign, digits:sub(1, 1), fraction, exponent < 0 and "-" or "+", math.abs(exponent))
-    elseif exponent < 0 then
-        return sign .. "0." .. ("0"):rep(-exponent - 1) .. digits
-    elseif count <= exponent + 1 then
-        return sign .. digits .. ("0"):rep(exponent + 1 - count)
-    end
-    return sign .. digits:sub(1, exponent + 1) .. "." .. digits:sub(exponent + 2)
-end
-
 --- A number by its shortest print: 1, 1.5, 1e+21, NaN. Integers of 64 bits (cdata) by their digits.
-function M.number_text(number)
-    if type(number) == "cdata" then
-        return (tostring(number):gsub("U?LL$", ""))
-    elseif number == floor(number) and number > -1e15 and number < 1e15 then
-        return format("%d", number)
-    elseif number ~= number then
-        return "NaN"
-    elseif number == huge or number == -huge then
-        return number > 0 and "Infinity" or "-Infinity"
-    end
-    local sign, first, rest, exponent = shortest(number):match "^(%-?)(%d)%.?(%d*)e([+-]%d+)$"
-    return lay_out(sign, first .. rest:gsub("0+$", ""), tonumber(exponent))
-end
+M.number_text = number_text.full
 
 local MAX_EXACT = 2 ^ 53
 

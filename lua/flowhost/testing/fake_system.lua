@@ -118,9 +118,9 @@ local function base64_decode(text)
     return table.concat(chars)
 end
 
---- Functions of bytes and nothing else: the program's own, if there is a program.
-local OF_BYTES = { "sha256", "hash64", "mac", "equal", "hex", "id_text", "id_bytes", "partition", "u32", "u64",
-    "from_u64", "base64_encode", "base64url_encode", "base64_decode" }
+--- What depends on nothing but its arguments and the disk: the program's own, if there is a program.
+local OWN = { "sha256", "hash64", "mac", "equal", "hex", "id_text", "id_bytes", "partition", "u32", "u64",
+    "from_u64", "base64_encode", "base64url_encode", "base64_decode", "write_file" }
 
 ---@param o { seed: integer, shard: integer, shards: integer, clock: table, log: table, on_fault: function }
 function M.new(o)
@@ -183,7 +183,12 @@ function M.new(o)
         end
         o.log[#o.log + 1] = line
     end
-    for _, name in ipairs(OF_BYTES) do
+    function system.write_file(path, text)
+        os.execute(("mkdir -p '%s'"):format(path:match "^(.*)/":gsub("'", "'\\''")))
+        local file, reason = io.open(path, "wb")
+        return file and file:write(text) and file:close(), reason
+    end
+    for _, name in ipairs(OWN) do
         system[name] = parts.system[name] or system[name]
     end
     return system

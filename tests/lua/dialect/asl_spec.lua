@@ -316,11 +316,7 @@ describe("a distributed Map", function()
         for name, value in pairs(more or {}) do
             state[name] = value
         end
-        local w = executions.new({ m = machine({ M = state }, "M") }, { settings = { aws_buckets = folder } })
-        function w.core.system.make_folders(path)
-            return os.execute("mkdir -p " .. path) == 0
-        end
-        return json.decode(w:play("m", {}).body)
+        return (output_of(machine({ M = state }, "M"), {}, { settings = { aws_buckets = folder } }))
     end
 
     it("reads its items from files", function()
@@ -339,38 +335,6 @@ describe("a distributed Map", function()
         assert.same({ { Items = { 1, 2 }, BatchInput = { k = "v" } }, { Items = { 3 }, BatchInput = { k = "v" } } },
             map_over("a.json", { InputType = "JSON" }, { ItemBatcher = { MaxItemsPerBatch = 2,
                 BatchInput = { k = "v" } } }))
-    end)
-
-    local function read(path)
-        local file = assert(io.open(("%s/lists/%s"):format(folder, path)))
-        local text = file:read "*a"
-        file:close()
-        return text
-    end
-
-    it("writes its results into files", function()
-        write("a.json", "[1,[2,3]]")
-        local put = { Resource = "arn:aws:states:::s3:putObject", Parameters = { Bucket = "lists", Prefix = "out" } }
-        for kind, text in pairs { JSON = "[1,[2,3]]", JSONL = "1\n[2,3]\n" } do
-            put.WriterConfig = { OutputType = kind, Transformation = "COMPACT" }
-            local result = map_over("a.json", { InputType = "JSON" }, { ResultWriter = put })
-            local manifest = json.decode(read(result.ResultWriterDetails.Key))
-            assert.same("lists", result.ResultWriterDetails.Bucket)
-            assert.same(text, read(manifest.ResultFiles.SUCCEEDED[1].Key))
-        end
-        put.WriterConfig = { OutputType = "JSONL", Transformation = "FLATTEN" }
-        local result = map_over("a.json", { InputType = "JSON" }, { ResultWriter = put })
-        assert.same("1\n2\n3\n", read((result.ResultWriterDetails.Key:gsub("manifest.json$", "SUCCEEDED_0.jsonl"))))
-    end)
-
-    it("flattens its results without a file", function()
-        write("a.json", "[1,[2,3],[]]")
-        local function result(transformation)
-            return map_over("a.json", { InputType = "JSON" }, { ResultWriter = { WriterConfig = {
-                OutputType = "JSON", Transformation = transformation } } })
-        end
-        assert.same({ 1, 2, 3 }, result "FLATTEN")
-        assert.same({ 1, { 2, 3 }, {} }, result "COMPACT")
     end)
 
     it("never reads outside of its folder", function()

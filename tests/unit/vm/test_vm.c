@@ -472,6 +472,26 @@ static void codes_of_a_key_are_cs(void **state)
         "assert(s.base64_encode '\\251\\255' == '+/8=')");
 }
 
+static void files_are_written_with_their_folders(void **state)
+{
+    struct bench *bench = *state;
+    bench_do(bench,
+             "local write, top = core.system.write_file, os.tmpname()\n"
+             "os.remove(top)\n"
+             "for _, text in ipairs { 'a\\0b', '' } do\n"
+             "  assert(write(top .. '/b/c', text))\n"
+             "  local file = assert(io.open(top .. '/b/c', 'rb'))\n"
+             "  assert(file:read '*a' == text)\n"
+             "  file:close()\n"
+             "end\n"
+             "local ok, reason = write(top .. '/b/c/d', 'x')\n"
+             "assert(not ok and reason:find 'cannot be made', reason)\n"
+             "ok, reason = write(top .. '/b', 'x')\n"
+             "assert(not ok and #reason > 0)\n"
+             "assert(not pcall(write, '', 'x'))\n"
+             "assert(os.remove(top .. '/b/c') and os.remove(top .. '/b') and os.remove(top))");
+}
+
 static void modules_come_out_of_the_program(void **state)
 {
     struct bench *bench = *state;
@@ -511,6 +531,7 @@ int main(void)
         WITH_VM(ids_and_hashes_are_cs),
         WITH_VM(numbers_of_eight_bytes_sort_as_they_count),
         WITH_VM(codes_of_a_key_are_cs),
+        WITH_VM(files_are_written_with_their_folders),
         WITH_VM(modules_come_out_of_the_program),
     };
     fh_log_set(FH_LOG_OFF, FH_LOG_TEXT);

@@ -5,6 +5,7 @@ local core = require "flowhost.core"
 local call_module = require "flowhost.api.aws.call"
 local check = require "flowhost.api.aws.check"
 local executions_end = require "flowhost.api.aws.executions_end"
+local map_children = require "flowhost.api.aws.map_children"
 local machines = require "flowhost.engine.machines"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
@@ -15,9 +16,7 @@ local rows = require "flowhost.engine.rows"
 local json, store, timer = core.json, core.store, core.timer
 local time = call_module.time
 
-local M = {
-    list_of_map_run = nil, -- fn(call), set by map_runs.lua
-}
+local M = {}
 
 local STATUSES = { "SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING" }
 
@@ -75,19 +74,22 @@ local function text_of(value)
 end
 
 local function describe(call)
+    if map_children.describe(call) then
+        return
+    end
     local run, machine = resource.execution(call, call.params.executionArn)
     if not run then
         return
     end
     local status, tags = M.status(run), run.tags or {}
     local has_data = call.params.includedData ~= "METADATA_ONLY"
-    local redrive = redrive_of(run, status)
+    local redrive, redriven = redrive_of(run, status), (tags["aws.redriven"] or ""):match "%d+$"
     local shown = { executionArn = call.params.executionArn, stateMachineArn = call.arns.machine(machine.name),
         name = resource.execution_name(run), status = status, startDate = time(run.created),
         stopDate = stop_of(run) and time(stop_of(run)) or nil, input = has_data and text_of(run.input) or nil,
         inputDetails = { included = has_data }, traceHeader = tags["aws.trace"], redriveCount = redrive.count,
         redriveStatus = redrive.status, redriveStatusReason = redrive.reason,
-        redriveDate = redrive.count > 0 and time(tonumber(tags["aws.redriven"]) or run.started) or nil }
+        redriveDate = redrive.count > 0 and time(tonumber(redriven) or run.started) or nil }
     if status == "SUCCEEDED" then
         shown.output, shown.outputDetails = has_data and text_of(run.output) or nil, { included = has_data }
     end
@@ -175,7 +177,7 @@ local function list(call)
     elseif p.stateMachineArn and p.mapRunArn then
         return call:fail("ValidationException", "Must provide either a StateMachine ARN or a MapRun ARN, not both")
     elseif p.mapRunArn then
-        return M.list_of_map_run(call)
+        return map_children.list(call)
     end
     local machine, arn = resource.machine(call, p.stateMachineArn)
     if not machine then

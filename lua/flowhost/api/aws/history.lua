@@ -6,6 +6,7 @@ local asl_history = require "flowhost.ctx.asl_history"
 local call_module = require "flowhost.api.aws.call"
 local check = require "flowhost.api.aws.check"
 local machine_code = require "flowhost.engine.machine_code"
+local map_children = require "flowhost.api.aws.map_children"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
@@ -65,6 +66,11 @@ local function send_page(call, events, place)
 end
 
 local function get(call)
+    local own = map_children.events(call)
+    if own then
+        local place = paging.place(call)
+        return place ~= false and send_page(call, own, place)
+    end
     local run = resource.execution(call, call.params.executionArn)
     local place = run and paging.place(call)
     if not run or place == false then

@@ -9,15 +9,12 @@
 
 local call_module = require "flowhost.api.aws.call"
 local check = require "flowhost.api.aws.check"
-local core = require "flowhost.core"
-local executions = require "flowhost.api.aws.executions"
-local machine_files = require "flowhost.engine.machine_files"
+local map_children = require "flowhost.api.aws.map_children"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
 local map_runs = require "flowhost.ctx.asl_map_runs"
 
-local json = core.json
 local time = call_module.time
 
 local MAP_RUN = { "string", required = true, min = 1, max = 2000 }
@@ -44,21 +41,6 @@ end
 operations.add("ListMapRuns", { run = list, takes = { executionArn = check.ARN, maxResults = check.MAX_RESULTS,
     nextToken = check.NEXT_TOKEN } })
 
---- The map run that an ARN names, and its machine; nil after an answer.
-local function find(call)
-    local text = call.params.mapRunArn
-    local arn = resource.arn(call, text, { mapRun = true })
-    if not arn then
-        return
-    end
-    local machine = resource.is_own(call, arn) and arn.label and machine_files.find(arn.name)
-    local found = machine and map_runs.find(machine, arn.label, arn.uuid)
-    if not found then
-        return call:fail("ResourceNotFound", ("Resource not found: '%s'"):format(text))
-    end
-    return found, machine
-end
-
 local COUNTS = { "pending", "running", "succeeded", "failed", "timedOut", "aborted", "total", "resultsWritten" }
 
 local function counts_of(given)
@@ -70,7 +52,7 @@ local function counts_of(given)
 end
 
 local function describe(call)
-    local one, machine = find(call)
+    local one, machine = map_children.find_map_run(call, call.params.mapRunArn)
     if one then
         call:reply { mapRunArn = call.params.mapRunArn,
             executionArn = call.arns.execution(machine.name, one.execution),
@@ -81,18 +63,11 @@ local function describe(call)
     end
 end
 
---- ListExecutions with mapRunArn: the children of a map run are parts of its execution's run, none of their own.
-function executions.list_of_map_run(call)
-    if find(call) then
-        call:reply { executions = json.array {} }
-    end
-end
-
 operations.add("DescribeMapRun", { run = describe, takes = { mapRunArn = MAP_RUN } })
 
 local function update(call)
     local p = call.params
-    local one = find(call)
+    local one = map_children.find_map_run(call, p.mapRunArn)
     if not one then
         return
     elseif not (p.maxConcurrency or p.toleratedFailureCount or p.toleratedFailurePercentage) then

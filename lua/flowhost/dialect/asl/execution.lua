@@ -72,12 +72,16 @@ local function to_failure(f, raised)
     return failure
 end
 
---- Whether the state is to be tried again; waits until then.
+--- Whether the state is to be tried again; waits until then. A redrive lets it count its attempts anew.
 local function wait_for_retry(f, state, failure)
     if not state.retriers then
         return false
     end
-    f.retries = f.retries or {}
+    local now_ms = f.host:now_ms()
+    if not f.retries or f.host:was_redriven(f.retries.at, now_ms) then
+        f.retries = {}
+    end
+    f.retries.at = now_ms
     local wait_s = failure_module.find_retry(f, state.retriers, f.retries, failure)
     if not wait_s then
         return false
@@ -160,20 +164,27 @@ end
 
 M.new_frame = new_frame
 
---- The function of a run of the machine.
-function M.main(machine, host)
-    local f = new_frame(host)
-    host.needs_context = machine.needs_context
-    local input = host.input
-    add(f, "ExecutionStarted", 0, history.started, input, host.execution.RoleArn)
+--- From the first event to the last one: output; or nil, failure.
+function M.run_whole(f, machine, input)
+    add(f, "ExecutionStarted", 0, history.started, input, f.host.execution.RoleArn)
     local ok, output = pcall(M.run, f, machine, input)
     if ok then
         add(f, "ExecutionSucceeded", f.last, history.output, "executionSucceededEventDetails", output)
         return output
     end
-    local failure = host:to_failure(output)
+    local failure = f.host:to_failure(output)
     add(f, "ExecutionFailed", f.last, history.failure, "executionFailedEventDetails", failure)
-    host:fail(failure)
+    return nil, failure
+end
+
+--- The function of a run of the machine.
+function M.main(machine, host)
+    host.needs_context = machine.needs_context
+    local output, failure = M.run_whole(new_frame(host), machine, host.input)
+    if failure then
+        host:fail(failure)
+    end
+    return output
 end
 
 return M

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What a Map goes over: its items from the input or from an ItemReader, in batches, and where its results go. Pure.
+-- What a Map goes over: its items from the input or from an ItemReader, in batches. Pure.
 
 local data = require "flowhost.dialect.asl.data"
 local failure = require "flowhost.dialect.asl.failure"
@@ -80,8 +80,9 @@ end
 
 -- ItemReader -----------------------------------------------------------------------------------------
 
---- Arguments of an ItemReader or a ResultWriter, which `field` names.
-local function compile_arguments(reader, field, c)
+--- Where a reader reads or a writer writes: fun(f, input) -> parameters of the resource.
+---@param field string  "ItemReader" or "ResultWriter"
+function M.compile_arguments(reader, field, c)
     if c.is_jsonata then
         local make = query.compile(reader.Arguments or {}, field .. "/Arguments", c)
         return function(f, input)
@@ -103,7 +104,7 @@ function M.compile_distributed(given, c)
             end }
         end
     end
-    local arguments = compile_arguments(reader, "ItemReader", c)
+    local arguments = M.compile_arguments(reader, "ItemReader", c)
     local config = reader.ReaderConfig or {}
     local most = M.number(config, "MaxItems", c, "integer", "ItemReader/ReaderConfig/")
     return function(f, input, value)
@@ -163,45 +164,6 @@ function M.compile_batcher(given, c)
             f.inspect("afterItemBatcher", c.json.array(batches))
         end
         return batches
-    end
-end
-
--- ResultWriter ---------------------------------------------------------------------------------------
-
---- The outputs, with the entries of those that are arrays in their place.
-local function flatten(outputs, c)
-    local flat = c.json.array {}
-    for i = 1, #outputs do
-        local one = outputs[i]
-        if c.json.is_array(one) then
-            for k = 1, #one do
-                flat[#flat + 1] = one[k]
-            end
-        else
-            flat[#flat + 1] = one
-        end
-    end
-    return flat
-end
-
---- fun(f, input, value, map_run_arn, outputs) -> the state's result; nil without a writer.
-function M.compile_writer(given, c)
-    local writer = given.ResultWriter
-    if not writer then
-        return nil
-    end
-    local config = writer.WriterConfig or {}
-    local has_target = writer.Parameters ~= nil or writer.Arguments ~= nil
-    local arguments = has_target and compile_arguments(writer, "ResultWriter", c)
-    return function(f, input, value, arn, outputs)
-        if config.Transformation == "FLATTEN" then
-            outputs = flatten(outputs, c)
-        end
-        if not arguments then
-            return outputs
-        end
-        local parameters = arguments(f, c.is_jsonata and input or value)
-        return f.host:write_results(writer.Resource, parameters, arn, outputs, config.OutputType)
     end
 end
 

@@ -10,6 +10,7 @@ local history = require "flowhost.dialect.asl.history"
 local items_module = require "flowhost.dialect.asl.items"
 local parallel = require "flowhost.dialect.asl.parallel"
 local query = require "flowhost.dialect.asl.query"
+local results_module = require "flowhost.dialect.asl.results"
 
 local M = {}
 
@@ -97,21 +98,14 @@ end
 
 -- distributed ----------------------------------------------------------------------------------------
 
---- A child execution: nothing of its history shows in its parent's.
-local function child_frame(f)
-    local inner = execution.branch(f, 0)
-    inner.history = { n = 1 }
-    inner.scope.variables = {}
-    return inner
-end
-
 local function fail_run(f, started, one)
     f.last = add(f, "MapRunFailed", started, history.failure, "mapRunFailedEventDetails", one)
     one.is_inner = true
     error(one, 0)
 end
 
-local function is_over_threshold(failed, total, limits)
+local function is_over_threshold(record)
+    local failed, total, limits = record.executions.failed, record.executions.total, record.limits
     return (limits.count and failed > limits.count) or (limits.percentage and failed * 100 > limits.percentage * total)
         or (not limits.count and not limits.percentage and failed > 0)
 end
@@ -120,6 +114,43 @@ end
 local function count(record, what, items, by)
     record.executions[what] = record.executions[what] + by
     record.items[what] = record.items[what] + by * items
+end
+
+--- What the context of a child execution says of it.
+local function child_context(f, child, names)
+    local parent = f.scope.context.Execution
+    return { Execution = { Id = names.execution, Name = names.name, Input = child.input, RoleArn = parent.RoleArn,
+        RedriveCount = parent.RedriveCount, StartTime = f.host.iso(child.started) },
+        StateMachine = { Id = names.machine, Name = names.machine_name } }
+end
+
+--- A child execution: nothing of its history shows in its parent's, but somebody who reads that may read its own.
+local function child_frame(f, record, i, child)
+    local inner = execution.branch(f, 0)
+    inner.scope.variables, inner.history = {}, { n = 0 }
+    if f.history.sink then
+        child.events, record.children[i] = {}, child
+        function inner.history.sink(event)
+            child.events[event.id] = event
+        end
+    end
+    if f.host.needs_context then
+        inner.scope.context = child_context(f, child, f.host:name_child(record, i))
+    end
+    return inner
+end
+
+--- Runs a child: what it brought, as results.lua has it; is_failure when that is too much for the map run.
+local function run_child(f, state, record, i, input, items)
+    local child = { input = input, items = items, started = f.host:now_ms() }
+    local inner = child_frame(f, record, i, child)
+    count(record, "running", items, 1)
+    child.output, child.failure = execution.run_whole(inner, state.machine, input)
+    child.ended = f.host:now_ms()
+    count(record, "running", items, -1)
+    count(record, child.failure and "failed" or "succeeded", items, 1)
+    child.is_failure = child.failure and is_over_threshold(record) or nil
+    return child
 end
 
 local function note_total(record, inputs, has_batches)
@@ -132,24 +163,11 @@ local function note_total(record, inputs, has_batches)
     end
 end
 
---- Runs the children; results in order, failed ones as { is_failure }. Ends early once too many have failed.
+--- What the children brought, in order. Ends early once too many have failed.
 local function run_children(f, state, inputs, plan, record)
-    local limits = plan.limits
     note_total(record, inputs, plan.has_batches)
     return f.host:parallel(#inputs, math.min(plan.concurrency, MOST_DISTRIBUTED), function(i)
-        local inner = child_frame(f)
-        local items = plan.has_batches and #inputs[i].Items or 1
-        data.note(inner, "Map", map_context(i, inputs[i]))
-        count(record, "running", items, 1)
-        local result = run_branch(inner, state.machine, inputs[i])
-        count(record, "running", items, -1)
-        count(record, result.is_failure and "failed" or "succeeded", items, 1)
-        if result.is_failure then
-            if not is_over_threshold(record.executions.failed, #inputs, limits) then
-                return { was_failure = true, failure = result.failure }
-            end
-        end
-        return result
+        return run_child(f, state, record, i, inputs[i], plan.has_batches and #inputs[i].Items or 1)
     end)
 end
 
@@ -159,9 +177,10 @@ end
 
 local function run_distributed(f, state, value, plan)
     local record = { label = state.label, status = "RUNNING", started = f.host:now_ms(), executions = new_counts(),
-        items = new_counts(), concurrency = plan.concurrency, limits = plan.limits }
-    local arn = f.host:map_run(record)
-    local started = add(f, "MapRunStarted", f.last, history.plain, "mapRunStartedEventDetails", { mapRunArn = arn })
+        items = new_counts(), concurrency = plan.concurrency, limits = plan.limits, children = {} }
+    record.arn = f.host:map_run(record)
+    local started = add(f, "MapRunStarted", f.last, history.plain, "mapRunStartedEventDetails",
+        { mapRunArn = record.arn })
     f.last = started
     local ok, inputs = pcall(plan.inputs, f, value)
     if not ok then
@@ -181,7 +200,7 @@ local function run_distributed(f, state, value, plan)
     end
     local run_succeeded = add(f, "MapRunSucceeded", started)
     add(f, "MapStateSucceeded", run_succeeded)
-    return results, arn
+    return results, record
 end
 
 -- the state ------------------------------------------------------------------------------------------
@@ -189,9 +208,7 @@ end
 local function outputs_of(results, c)
     local outputs = c.json.array {}
     for i = 1, #results do
-        if not results[i].was_failure then
-            outputs[#outputs + 1] = results[i].output
-        end
+        outputs[i] = results[i].output
     end
     return outputs
 end
@@ -225,7 +242,7 @@ end
 
 local function compile_distributed(state, given, c, flow)
     local select, source = compile_selector(given, c), items_module.compile_distributed(given, c)
-    local batch, write = items_module.compile_batcher(given, c), items_module.compile_writer(given, c)
+    local batch, result_of = items_module.compile_batcher(given, c), results_module.compile(given, c)
     local concurrency = items_module.number(given, "MaxConcurrency", c, "integer")
     local tolerated = items_module.number(given, "ToleratedFailureCount", c, "integer")
     local percentage = items_module.number(given, "ToleratedFailurePercentage", c, "float")
@@ -245,9 +262,8 @@ local function compile_distributed(state, given, c, flow)
             local inputs = select_all(f, select, input, value, open.items())
             return batch and batch(f, input, value, inputs) or inputs
         end
-        local results, arn = run_distributed(f, state, value, plan)
-        local outputs = outputs_of(results, c)
-        return flow.finish(f, input, write and write(f, input, value, arn, outputs) or outputs)
+        local children, record = run_distributed(f, state, value, plan)
+        return flow.finish(f, input, result_of(f, input, value, record, children))
     end
 end
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Functions of JSONata on numbers and booleans.
 
-local number_text = require "flowhost.expr.jsonata.number_text"
+local number_text = require "flowhost.expr.number_text"
 
 local M = {}
 

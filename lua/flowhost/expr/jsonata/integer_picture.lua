@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Integers by a picture (XPath and XQuery Functions 3.1, 4.6.1): "0001", "#,##0", "I", "a", "w", "Ww", "1;o" ...
 
-local number_text = require "flowhost.expr.jsonata.number_text"
+local number_text = require "flowhost.expr.number_text"
 local text = require "flowhost.expr.jsonata.text"
 local utf8_char = require("flowhost.expr.jsonata.lexer").utf8_char
 

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What the runtime does with single values: truth, equality, text.
 
-local number_text = require "flowhost.expr.jsonata.number_text"
+local number_text = require "flowhost.expr.number_text"
 
 local M = {}
 
