@@ -92,6 +92,33 @@ int fh_keystore_seal(struct fh_keystore *keystore, struct fh_slice name, struct 
     return rc == 0 ? fh_sealed_write(&key, name, value, created, out) : rc;
 }
 
+int fh_keystore_renew(struct fh_keystore *keystore, struct fh_slice name, struct fh_slice text,
+                      struct fh_slice created, struct fh_buf *out, struct fh_error *err)
+{
+    struct fh_sealed_header header;
+    struct fh_secret value = {NULL, 0};
+    struct fh_public_key key;
+    bool is_newest = false;
+    int rc = fh_sealed_parse(&header, text, err);
+    if (rc != 0) {
+        return rc;
+    }
+    pthread_rwlock_rdlock(&keystore->lock);
+    if (keystore->keys.count > 0) {
+        fh_keys_public(&keystore->keys, 0, &key);
+        is_newest = fh_slice_equal(header.key_id, fh_slice_from(key.id));
+    }
+    if (!is_newest) {
+        rc = fh_sealed_open(&keystore->keys, text, name, &value, err);
+    }
+    pthread_rwlock_unlock(&keystore->lock);
+    if (rc == 0 && !is_newest) {
+        rc = fh_sealed_write(&key, name, fh_secret_slice(&value), created, out);
+    }
+    fh_secret_deinit(&value);
+    return rc;
+}
+
 /* --- what is looked for ----------------------------------------------------------------------- */
 
 /* The value as JSON strings have it; not made when that is the value itself. */

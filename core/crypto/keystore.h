@@ -29,6 +29,11 @@ bool fh_keystore_has_key(struct fh_keystore *keystore);
 int fh_keystore_seal(struct fh_keystore *keystore, struct fh_slice name, struct fh_slice value,
                      struct fh_slice created, struct fh_buf *out);
 
+/* Seals a sealed text of that name anew, by the newest key; nothing is appended when it is by that already. As
+ * fh_sealed_open. */
+int fh_keystore_renew(struct fh_keystore *keystore, struct fh_slice name, struct fh_slice text,
+                      struct fh_slice created, struct fh_buf *out, struct fh_error *err);
+
 /* Opens a sealed text of that name and keeps its value. As fh_sealed_open. */
 int fh_keystore_take(struct fh_keystore *keystore, enum fh_keystore_place place,
                      struct fh_slice name, struct fh_slice text, struct fh_error *err);

@@ -42,26 +42,32 @@ static int use_keys(struct fh_secrets *secrets, struct fh_slice text, const char
 }
 
 /* A key that others can read is none. */
-static int check_mode(const char *path, struct fh_error *err)
+static int check_mode(const char *path, struct stat *info, struct fh_error *err)
 {
-    struct stat info;
-    if (stat(path, &info) != 0) {
+    if (stat(path, info) != 0) {
         return fh_error_set(err, FH_E_NOT_FOUND,
                             "there is no key file %s: 'flowhost secret init --key %s' makes one",
                             path, path);
     }
-    if (info.st_mode & 077) {
+    if (info->st_mode & 077) {
         return fh_error_set(err, FH_E_PERMISSION,
                             "the key file %s can be read by others: chmod 600 %s", path, path);
     }
     return 0;
 }
 
+static bool is_as_read(const struct fh_secrets *secrets, const struct stat *info)
+{
+    return info->st_ino == secrets->key_inode && info->st_mtim.tv_sec == secrets->key_time.tv_sec &&
+           info->st_mtim.tv_nsec == secrets->key_time.tv_nsec;
+}
+
 static int use_key_file(struct fh_secrets *secrets, const char *path, struct fh_error *err)
 {
     struct fh_buf text;
-    int rc = check_mode(path, err);
-    if (rc != 0) {
+    struct stat info;
+    int rc = check_mode(path, &info, err);
+    if (rc != 0 || is_as_read(secrets, &info)) {
         return rc;
     }
     fh_buf_init(&text, KEY_MAX_BYTES);
@@ -69,6 +75,10 @@ static int use_key_file(struct fh_secrets *secrets, const char *path, struct fh_
     rc = rc == 0 ? use_keys(secrets, fh_buf_slice(&text), path, err) : rc;
     fh_secret_wipe(text.data, text.len);
     fh_buf_deinit(&text);
+    if (rc == 0) {
+        secrets->key_inode = info.st_ino;
+        secrets->key_time = info.st_mtim;
+    }
     return rc;
 }
 
@@ -91,10 +101,9 @@ static char *default_key_path(const struct fh_config *settings)
     return path;
 }
 
-static int find_keys(struct fh_secrets *secrets, const struct fh_config *settings,
-                     struct fh_error *err)
+static int find_keys(struct fh_secrets *secrets, struct fh_error *err)
 {
-    const char *given = fh_config_text(settings, "key");
+    const char *given = fh_config_text(secrets->settings, "key");
     const char *text = getenv("FLOWHOST_KEY_TEXT");
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
     char path[PATH_MAX];
@@ -108,7 +117,9 @@ static int find_keys(struct fh_secrets *secrets, const struct fh_config *setting
     if (credentials && access(path, F_OK) == 0) {
         return use_key_file(secrets, path, err);
     }
-    secrets->key_path = default_key_path(settings);
+    if (!secrets->key_path) { /* others have it: it stays where it is */
+        secrets->key_path = default_key_path(secrets->settings);
+    }
     if (secrets->key_path && access(secrets->key_path, F_OK) == 0) {
         return use_key_file(secrets, secrets->key_path, err);
     }
@@ -157,7 +168,7 @@ static void take_file(struct fh_secrets *secrets, const char *file_name, size_t 
     fh_buf_deinit(&text);
 }
 
-void fh_secrets_reload(struct fh_secrets *secrets)
+static void read_folder(struct fh_secrets *secrets)
 {
     DIR *dir = secrets->folder ? opendir(secrets->folder) : NULL;
     struct dirent *entry;
@@ -181,6 +192,15 @@ void fh_secrets_reload(struct fh_secrets *secrets)
     closedir(dir);
 }
 
+void fh_secrets_reload(struct fh_secrets *secrets)
+{
+    struct fh_error err = {0, ""};
+    if (find_keys(secrets, &err) != 0) {
+        fh_log(FH_LOG_ERROR, "the former keys stay: %s", err.detail);
+    }
+    read_folder(secrets);
+}
+
 /* --- open, close ------------------------------------------------------------------------------ */
 
 static bool filter_line(void *arg, struct fh_slice line, struct fh_buf *out)
@@ -195,11 +215,12 @@ int fh_secrets_open(struct fh_secrets *secrets, const struct fh_config *settings
     if (rc != 0) {
         return fh_error_set(err, rc, "no memory for a keystore");
     }
-    rc = find_keys(secrets, settings, err);
+    secrets->settings = settings;
+    rc = find_keys(secrets, err);
     if (rc == 0) {
         fh_log_set_filter(filter_line, secrets->keystore);
         secrets->folder = find_folder(settings);
-        fh_secrets_reload(secrets);
+        read_folder(secrets);
     }
     return rc;
 }

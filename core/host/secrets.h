@@ -8,6 +8,9 @@
 
 #include "base/error.h"
 
+#include <sys/types.h>
+#include <time.h>
+
 struct fh_config;
 struct fh_keystore;
 
@@ -16,13 +19,17 @@ struct fh_secrets {
     struct fh_keystore *keystore;
     char *folder;   /* NULL: there is none */
     char *key_path; /* of a key that is to be made; NULL: nowhere */
+    const struct fh_config *settings;
+    ino_t
+        key_inode; /* of the key file as it was read, with its time: what is as it was is not read again */
+    struct timespec key_time;
 };
 
-/* Reads keys and folder. A key that cannot be used is an error with one sentence; a sealed file that cannot be
- * opened is logged. */
+/* Reads keys and folder; keeps `settings`. A key that cannot be used is an error with one sentence; a sealed file that
+ * cannot be opened is logged. */
 int fh_secrets_open(struct fh_secrets *secrets, const struct fh_config *settings,
                     struct fh_error *err);
 
-/* Reads the folder again. */
+/* Reads keys and folder again. A key that cannot be used is logged, the former ones stay. */
 void fh_secrets_reload(struct fh_secrets *secrets);
 void fh_secrets_close(struct fh_secrets *secrets);

@@ -4,6 +4,7 @@
  *   has(name) -> boolean       has_any() -> boolean: there is something to redact
  *   redact(text) -> text       each value replaced by "[secret NAME]"     redact_json(text) -> text
  *   seal(name, value, created) -> sealed text | nil, code, detail          by the host's newest key
+ *   renew(name, sealed, created) -> sealed by the newest key | false: it is by that | nil, code, detail
  *   ensure_key() -> false: there is one | path of the one that was made | nil, code, detail
  *   take(name, sealed) -> true | nil, code, detail       from the store: opened and kept      drop(name)
  *
@@ -101,6 +102,25 @@ static int seal(lua_State *L)
     int rc = keystore ? fh_keystore_seal(keystore, name, value, created, &text) : FH_E_NOT_FOUND;
     if (rc == FH_E_NOT_FOUND) {
         fh_error_set(&err, rc, "the host has no key to seal with");
+    }
+    return push_text(L, rc, &text, &err);
+}
+
+static int renew(lua_State *L)
+{
+    struct fh_keystore *keystore = keystore_of(L);
+    struct fh_error err = {0, ""};
+    struct fh_slice name = fh_bind_slice(L, 1);
+    struct fh_slice sealed = fh_bind_slice(L, 2);
+    struct fh_slice created = fh_bind_slice(L, 3);
+    struct fh_buf text;
+    fh_buf_init(&text, TEXT_MAX_BYTES);
+    int rc =
+        keystore ? fh_keystore_renew(keystore, name, sealed, created, &text, &err) : FH_E_NOT_FOUND;
+    if (rc == 0 && text.len == 0) {
+        lua_pushboolean(L, 0);
+        fh_buf_deinit(&text);
+        return 1;
     }
     return push_text(L, rc, &text, &err);
 }
@@ -295,6 +315,7 @@ void fh_bind_keystore_open(lua_State *L)
                                          {"redact", redact},
                                          {"redact_json", redact_json},
                                          {"seal", seal},
+                                         {"renew", renew},
                                          {"ensure_key", ensure_key},
                                          {"take", take},
                                          {"drop", drop},

@@ -128,9 +128,11 @@ core.on("load", function(files, settings)
     return each_fault(compiled.problems)
 end)
 
-core.on("reload", function(...)
-    require("flowhost.engine.reload").change(...)
-    require("flowhost.engine.secrets").refresh_all()
+core.on("reload", function(texts, removed, unread, is_asked)
+    require("flowhost.engine.reload").change(texts, removed, unread, is_asked)
+    if is_asked then
+        require("flowhost.engine.secrets").reopen()
+    end
 end)
 
 local function collect_releases()

@@ -94,6 +94,36 @@ class Roles(Case):
             self.assertEqual(ask(self.host, "GET", path).status, 200, path)
         self.assertEqual(ask(self.host, "POST", "/ps/none").status, 200)
 
+    def test_scopes_of_a_token_say_what_it_is_for(self):
+        self.tokens["few"] = self.token("operator", "--name", "few", "--scope", "POST /v1/flows/a/runs", "--scope",
+                                        "GET /v1/runs*", "--scope", "* /api/v1/rule*", "--scope", "POST ListAct*")
+        for method, path, status in (
+                ("POST", "/v1/flows/a/runs", 200), ("GET", "/v1/runs?limit=1", 200), ("HEAD", "/v1/runs", 200),
+                ("GET", "/v1/runs/x/steps", 404), ("GET", "/api/v1/rule/page?page=1&count=1", 200),
+                ("POST", "/api/v1/rule", 200), ("GET", "/v1/flows", 403), ("POST", "/v1/flows/open/runs", 403),
+                ("POST", "/v1/flows/a/runs/", 403), ("POST", "/v1/runs/x/cancel", 403), ("GET", "/v1/tokens", 403),
+                ("GET", "/api/v1/script/page?page=1&count=1", 403), ("GET", "/v1/none", 403), ("GET", "/healthz", 200)):
+            self.assertEqual(self.status("few", method, path), status, (method, path))
+        def aws_of(action):
+            return ask(self.host, "POST", "/", {}, headers={**bearer(self.tokens["few"]),
+                                                            "X-Amz-Target": "AWSStepFunctions." + action})
+        self.assertEqual(aws_of("ListActivities").status, 200)
+        aws = aws_of("ListStateMachines")
+        self.assertEqual(aws.status, 400, aws.body)
+        self.assertIn("the scopes of token:few have no POST ListStateMachines", str(aws.body))
+        entry = ask(self.host, "GET", "/v1/audit", headers=bearer(self.tokens["admin"])).body["items"][0]
+        self.assertEqual((entry["action"], entry["actor"]), ("refused", "token:few"))
+        rows = {row["name"]: row["scopes"] for row in
+                ask(self.host, "GET", "/v1/tokens", headers=bearer(self.tokens["admin"])).body["items"]}
+        self.assertEqual((rows["few"][1], rows["admin"]), ("GET /v1/runs*", None))
+        for wrong, pointer in (([], "/scopes"), ("GET /", "/scopes"), ({"a": "GET /"}, "/scopes"), ([7], "/scopes/0"),
+                               (["GET /v1", "runs:read"], "/scopes/1"), (["get /v1"], "/scopes/0"),
+                               (["GET /" + "x" * 200], "/scopes/0"), (["GET /*/*/*/*/*"], "/scopes/0"),
+                               (["GET /a b"], "/scopes/0"), (["GET /"] * 51, "/scopes")):
+            refused = ask(self.host, "POST", "/v1/tokens", {"role": "viewer", "scopes": wrong},
+                          headers=bearer(self.tokens["admin"]))
+            self.assertEqual((refused.status, refused.body["errors"][0]["pointer"]), (422, pointer), wrong)
+
     def test_the_actor_of_a_change_is_named(self):
         self.status("operator", "POST", "/v1/flows/a/disable")
         entry = ask(self.host, "GET", "/v1/audit", headers=bearer(self.tokens["viewer"])).body["items"][0]

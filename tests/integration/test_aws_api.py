@@ -41,6 +41,14 @@ class Machines(AwsCase):
         self.assertEqual(self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="again",
                                   definition=passing({"n": 2}), roleArn=ROLE),
                          f"State Machine Already Exists: '{machine_arn('again')}'")
+        self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="again", definition=passing({"n": 1}),
+                 publish=True)
+        self.assertEqual(self.create("plainly", publish=True), self.create("plainly", publish=True))
+        published = self.create("released", publish=True, versionDescription="one")
+        self.assertEqual(self.create("released", publish=True, versionDescription="one"), published)
+        for other in ({}, {"publish": True}, {"publish": True, "versionDescription": "two"}):
+            self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="released",
+                     definition=passing({"n": 1}), **other)
 
     def test_an_update_concerns_later_executions_only(self):
         self.create("upd", WAITING)
@@ -64,6 +72,11 @@ class Machines(AwsCase):
                 self.assertEqual(json.loads(self.end_of(execution)["output"]), {"n": 1})
                 self.good("DeleteStateMachine", stateMachineArn=machine_arn(name))
 
+    def test_a_name_that_is_no_flow_s(self):
+        name = "\u00e9" * 80
+        self.assertEqual(self.bad("CreateStateMachine", "InvalidName", name=name, definition=ECHO),
+                         f"Invalid Name: '{name}'")
+
     def test_a_name_of_a_flow_is_taken(self):
         self.bad("CreateStateMachine", "StateMachineAlreadyExists", name="lua", definition=passing(1), roleArn=ROLE)
 
@@ -86,10 +99,39 @@ class Machines(AwsCase):
         self.assertEqual(shown["loggingConfiguration"],
                          {"level": "ALL", "includeExecutionData": False, "destinations": [group]})
         self.assertEqual(shown["tracingConfiguration"], {"enabled": True})
-        for logging in ({"level": "ERROR"}, {"level": "ALL", "destinations": [group, group]}):
+        untraced = self.good("UpdateStateMachine", stateMachineArn=machine_arn("logs"),
+                             tracingConfiguration={})["revisionId"]
+        self.assertEqual(self.good("UpdateStateMachine", stateMachineArn=machine_arn("logs"),
+                                   tracingConfiguration={"enabled": False})["revisionId"], untraced)
+        for logging in ({"level": "ERROR"}, {"level": "ALL", "destinations": [group, group]},
+                        {"level": "ALL", "destinations": [{}]},
+                        {"level": "OFF", "destinations": [{"cloudWatchLogsLogGroup": None}]}):
             self.assertEqual(self.bad("UpdateStateMachine", "InvalidLoggingConfiguration",
                                       stateMachineArn=machine_arn("logs"), loggingConfiguration=logging),
                              "Invalid Logging Configuration: Must specify exactly one Log Destination.")
+        unqualified = {"cloudWatchLogsLogGroup": {"logGroupArn": "arn:aws:logs:us-east-1:123456789012:log-group:g"}}
+        self.assertEqual(self.bad("CreateStateMachine", "InvalidLoggingConfiguration", name="unlogged",
+                                  definition=ECHO, loggingConfiguration={"level": "ALL", "destinations": [unqualified]}),
+                         "Invalid Logging Configuration: Log Group ARN must be provided with '*' qualifier.")
+
+    def test_encryption_is_kept_and_shown(self):
+        own, key = {"type": "AWS_OWNED_KEY"}, {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "alias/key"}
+        made = self.create("locked")
+        self.assertEqual(self.create("locked", encryptionConfiguration=own), made)
+        activity = self.good("CreateActivity", name="locked", encryptionConfiguration=key)["activityArn"]
+        self.good("CreateActivity", name="locked", encryptionConfiguration=key)
+        self.assertEqual(self.bad("CreateActivity", "ActivityAlreadyExists", name="locked"),
+                         f"Activity Already Exists: '{activity}'")
+        self.good("UpdateStateMachine", stateMachineArn=machine_arn("locked"), encryptionConfiguration=key)
+        kept = {**key, "kmsDataKeyReusePeriodSeconds": 300}
+        self.assertEqual(self.good("DescribeActivity", activityArn=activity)["encryptionConfiguration"], kept)
+        shown = self.good("DescribeStateMachine", stateMachineArn=machine_arn("locked"))
+        self.assertEqual(shown["encryptionConfiguration"], kept)
+        keyless = {"type": "CUSTOMER_MANAGED_KMS_KEY"}
+        for operation in ("CreateActivity", "CreateStateMachine"):
+            self.bad(operation, "InvalidEncryptionConfiguration", name="keyless", definition=ECHO,
+                     encryptionConfiguration=keyless)
+        self.bad("CreateActivity", "ValidationException", name="keyless", encryptionConfiguration={})
 
     def test_tags(self):
         arn = machine_arn("tagged")
@@ -99,10 +141,23 @@ class Machines(AwsCase):
                          [{"key": "a", "value": ""}, {"key": "b", "value": "2"}])
         self.good("UntagResource", resourceArn=arn, tagKeys=["a", "none"])
         self.assertEqual(self.good("ListTagsForResource", resourceArn=arn)["tags"], [{"key": "b", "value": "2"}])
-        self.bad("TagResource", "TooManyTags", resourceArn=arn,
-                 tags=[{"key": f"k{i}", "value": ""} for i in range(50)])
+        many = [{"key": f"k{i}", "value": ""} for i in range(51)]
+        for tagged in (arn, self.good("CreateActivity", name="tagged", tags=many[50:])["activityArn"]):
+            self.bad("TagResource", "TooManyTags", resourceArn=tagged, tags=many[:50])
+            self.assertEqual(len(self.good("ListTagsForResource", resourceArn=tagged)["tags"]), 1)
+        self.bad("CreateActivity", "TooManyTags", name="laden", tags=many)
+        self.bad("CreateStateMachine", "TooManyTags", name="laden", definition=ECHO, tags=many)
+        self.bad("TagResource", "ValidationException", resourceArn=arn, tags=[{"value": "x"}])
         self.bad("ListTagsForResource", "ResourceNotFound", resourceArn=machine_arn("nothing"))
         self.bad("TagResource", "ValidationException", resourceArn=arn, tags=None)
+
+    def test_versions_have_no_tags(self):
+        self.create("bare", publish=True)
+        version = machine_arn("bare", 1)
+        self.assertEqual(self.bad("TagResource", "ResourceNotFound", resourceArn=version,
+                                  tags=[{"key": "a", "value": "b"}]), f"Resource not found: '{version}'")
+        self.bad("UntagResource", "ResourceNotFound", resourceArn=version, tagKeys=["a"])
+        self.bad("ListTagsForResource", "ResourceNotFound", resourceArn=version)
 
     def test_lists_come_in_pages(self):
         names = [f"page-{i}" for i in range(5)]
@@ -122,6 +177,18 @@ class Machines(AwsCase):
             self.assertEqual(self.bad("ListStateMachines", "InvalidToken", nextToken=wrong),
                              "Invalid Token: 'Invalid token'")
         self.bad("ListExecutions", "InvalidToken", stateMachineArn=machine_arn(names[0]), **token)
+
+    def test_a_token_is_of_its_list(self):
+        for name in ("tokens", "other"):
+            self.create(name)
+            for _ in range(3):
+                self.end_of(self.start(name))
+        token = self.good("ListExecutions", stateMachineArn=machine_arn("tokens"), maxResults=1)["nextToken"]
+        rest = self.good("ListExecutions", stateMachineArn=machine_arn("tokens"), maxResults=5, nextToken=token)
+        self.assertEqual(len(rest["executions"]), 2)
+        self.bad("ListExecutions", "InvalidToken", stateMachineArn=machine_arn("other"), nextToken=token)
+        self.bad("ListExecutions", "InvalidToken", stateMachineArn=machine_arn("tokens"), statusFilter="FAILED",
+                 nextToken=token)
 
     FLOWS = {"lua.lua": "return function() end"}
 
@@ -169,6 +236,29 @@ class Versions(AwsCase):
         self.good("DeleteStateMachineAlias", stateMachineAliasArn=machine_arn("al", "live"))
         self.bad("DescribeStateMachineAlias", "ResourceNotFound", stateMachineAliasArn=machine_arn("al", "live"))
 
+    def test_lists_of_what_there_is_not(self):
+        self.create("unlisted", publish=True)
+        for qualifier in ("2", "none"):
+            arn = machine_arn("unlisted", qualifier)
+            for operation in ("ListExecutions", "ListStateMachineAliases"):
+                self.assertEqual(self.bad(operation, "StateMachineDoesNotExist", stateMachineArn=arn),
+                                 f"State Machine Does Not Exist: '{arn}'")
+
+    def test_aliases_of_another_account(self):
+        self.create("ours", publish=True)
+        routes = [{"stateMachineVersionArn": machine_arn("ours", 1), "weight": 100}]
+        self.good("CreateStateMachineAlias", name="live", routingConfiguration=routes)
+        alias = machine_arn("ours", "live").replace(ACCOUNT, "210987654321")
+        theirs = [{"stateMachineVersionArn": machine_arn("ours", 1).replace(ACCOUNT, "210987654321"), "weight": 100}]
+        self.bad("CreateStateMachineAlias", "ResourceNotFound", name="theirs", routingConfiguration=theirs)
+        self.bad("UpdateStateMachineAlias", "ResourceNotFound", stateMachineAliasArn=machine_arn("ours", "live"),
+                 routingConfiguration=theirs)
+        self.bad("UpdateStateMachineAlias", "ResourceNotFound", stateMachineAliasArn=alias, description="theirs")
+        self.good("DeleteStateMachineAlias", stateMachineAliasArn=alias)
+        shown = self.good("DescribeStateMachineAlias", stateMachineAliasArn=machine_arn("ours", "live"))
+        self.assertNotIn("description", shown)
+        self.assertEqual(shown["routingConfiguration"], routes)
+
     def test_bad_routes(self):
         self.create("routes", publish=True)
         version = machine_arn("routes", 1)
@@ -183,6 +273,12 @@ class Versions(AwsCase):
                          "Routing configuration must contain state machine version ARNs. Received: "
                          f"[{machine_arn('routes', 'live')}]")
         refused((machine_arn("routes", 9), 100), code="ResourceNotFound")
+        self.create("elsewhere", publish=True)
+        refused((version, 50), (machine_arn("elsewhere", 1), 50))
+        self.good("CreateStateMachineAlias", name="kept",
+                  routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}])
+        self.bad("UpdateStateMachineAlias", "ValidationException", stateMachineAliasArn=machine_arn("routes", "kept"),
+                 routingConfiguration=[{"stateMachineVersionArn": machine_arn("elsewhere", 1), "weight": 100}])
         self.assertIn(f"Value '[RoutingConfigurationListItem(stateMachineVersionArn={version}, weight=1), Routing",
                       refused(*[(version, 1)] * 3))
 
@@ -268,6 +364,12 @@ class Executions(AwsCase):
         self.assertNotIn("nextToken", rest)
         bare = self.good("GetExecutionHistory", executionArn=execution, includeExecutionData=False)["events"]
         self.assertNotIn("input", bare[0]["executionStartedEventDetails"])
+        self.create("assigning", json.dumps({"StartAt": "P", "States": {"P": {
+            "Type": "Pass", "Assign": {"x": 1}, "End": True}}}))
+        execution = self.start("assigning")
+        self.end_of(execution)
+        bare = self.good("GetExecutionHistory", executionArn=execution, includeExecutionData=False)["events"]
+        self.assertEqual(bare[2]["stateExitedEventDetails"], {"name": "P"})
 
     def test_what_a_release_that_is_gone_had(self):
         self.create("gone", json.dumps({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}}))
@@ -322,6 +424,57 @@ class Executions(AwsCase):
                                                                "PassStateExited", "ExecutionSucceeded"])
         self.bad("DescribeExecution", "ExecutionDoesNotExist", executionArn=children[1]["executionArn"][:-2] + "ff")
         self.bad("StopExecution", "ExecutionDoesNotExist", executionArn=children[1]["executionArn"])
+
+    def test_a_map_state_is_no_machine(self):
+        self.create("labelled")
+        arn = machine_arn("labelled/each")
+        for operation in ("StartExecution", "UpdateStateMachine", "DeleteStateMachine", "PublishStateMachineVersion"):
+            self.bad(operation, "ValidationException", stateMachineArn=arn, definition=ECHO)
+        shown = self.good("DescribeStateMachine", stateMachineArn=arn)
+        self.assertEqual((shown["name"], shown["label"]), ("labelled", "each"))
+
+    def test_many_map_runs_in_pages(self):
+        inner = {"StartAt": "M", "States": {"M": {
+            "Type": "Map", "End": True, "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "P",
+                "States": {"P": {"Type": "Pass", "End": True}}}}}}
+        self.create("maps", json.dumps({"StartAt": "A", "States": {"A": {
+            "Type": "Map", "End": True, "ItemProcessor": inner}}}))
+        execution = self.start("maps", [[n] for n in range(300)])
+        self.assertEqual(self.end_of(execution)["status"], "SUCCEEDED")
+        page = self.good("ListMapRuns", executionArn=execution)
+        found = page["mapRuns"]
+        while "nextToken" in page:
+            page = self.good("ListMapRuns", executionArn=execution, nextToken=page["nextToken"])
+            found += page["mapRuns"]
+        self.assertEqual(len({one["mapRunArn"] for one in found}), 300)
+        last = found[-1]["mapRunArn"]
+        self.assertEqual(self.good("DescribeMapRun", mapRunArn=last)["executionArn"], execution)
+        child = self.good("ListExecutions", mapRunArn=last)["executions"][0]["executionArn"]
+        self.assertEqual((self.describe(child)["input"], self.describe(child)["mapRunArn"]), ("299", last))
+
+    def test_a_map_run_that_is_stopped(self):
+        self.create("stopped", json.dumps({"StartAt": "M", "States": {"M": {
+            "Type": "Map", "End": True, "MaxConcurrency": 1, "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **json.loads(WAITING)}}}}))
+        execution = self.start("stopped", [1, 2, 3])
+        arn = wait_until(lambda: self.good("ListMapRuns", executionArn=execution)["mapRuns"], SECONDS,
+                         "a map run")[0]["mapRunArn"]
+
+        def counts():
+            return {name: n for name, n in self.good("DescribeMapRun", mapRunArn=arn)["itemCounts"].items() if n}
+        wait_until(lambda: counts() == {"running": 1, "pending": 2, "total": 3}, SECONDS, "one to run")
+        child = self.good("ListExecutions", mapRunArn=arn)["executions"][0]["executionArn"]
+        shown = self.describe(child)
+        self.assertEqual((shown["status"], shown["redriveStatus"], shown["redriveStatusReason"]),
+                         ("RUNNING", "NOT_REDRIVABLE", "Execution is RUNNING and cannot be redriven"))
+        self.good("StopExecution", executionArn=execution)
+        self.assertEqual(counts(), {"aborted": 3, "total": 3})
+        shown = self.describe(child)
+        self.assertEqual((shown["status"], shown["redriveStatus"]), ("ABORTED", "REDRIVABLE_BY_MAP_RUN"))
+        events = self.good("GetExecutionHistory", executionArn=child)["events"]
+        self.assertEqual([event["type"] for event in events],
+                         ["ExecutionStarted", "WaitStateEntered", "ExecutionAborted"])
 
     def test_a_machine_made_anew_has_no_executions(self):
         self.create("anew", WAITING)
@@ -396,6 +549,23 @@ class Executions(AwsCase):
         self.good("RedriveExecution", executionArn=execution)
         self.assertEqual(json.loads(self.end_of(execution)["output"]), {"a": 1})
 
+    def test_redrive_with_a_token_that_was_used(self):
+        self.create("token", WAITING)
+        execution = self.start("token")
+        self.good("StopExecution", executionArn=execution)
+        first = self.good("RedriveExecution", executionArn=execution, clientToken="t")
+        self.assertEqual(self.good("RedriveExecution", executionArn=execution, clientToken="t"), first)
+        self.assertEqual(self.bad("RedriveExecution", "ExecutionNotRedrivable", executionArn=execution,
+                                  clientToken="u"), "Execution is RUNNING and cannot be redriven")
+        self.good("StopExecution", executionArn=execution)
+        self.assertEqual(self.good("RedriveExecution", executionArn=execution, clientToken="t"), first)
+        shown = self.describe(execution)
+        self.assertEqual((shown["status"], shown["redriveCount"], shown["redriveDate"]),
+                         ("ABORTED", 1, first["redriveDate"]))
+        self.good("RedriveExecution", executionArn=execution, clientToken="u")
+        self.assertEqual(self.describe(execution)["redriveCount"], 2)
+        self.good("StopExecution", executionArn=execution)
+
     def test_redrive_by_v1(self):
         self.create("redv1", WAITING)
         execution = self.start("redv1")
@@ -420,6 +590,7 @@ class Errors(AwsCase):
                 (headers_of("ListStateMachines"), "{", "SerializationException"),
                 (headers_of("ListStateMachines"), "[]", "SerializationException"),
                 (headers_of("ListStateMachines"), '{"maxResults":"a"}', "SerializationException"),
+                (headers_of("ListStateMachines"), '{"maxResults":9e99}', "SerializationException"),
                 (headers_of("DescribeStateMachine"), "", "ValidationException")):
             with self.subTest(code=code, body=body):
                 answer = ask(self.host, "POST", "/", body, headers)
@@ -442,6 +613,10 @@ class Errors(AwsCase):
             f"must not be null; Value '{'x' * 81}' at 'name' failed to satisfy constraint: Member must have length "
             "less than or equal to 80; Value 'FAST' at 'type' failed to satisfy constraint: Member must satisfy enum "
             "value set: [STANDARD, EXPRESS]")
+        self.assertIn(r"regular expression pattern: \p{ASCII}*", self.bad(
+            "StartExecution", "ValidationException", stateMachineArn=machine_arn("a"), traceHeader="Root=\u00e9"))
+        self.assertIn("regular expression pattern: [!-~]+", self.bad(
+            "RedriveExecution", "ValidationException", executionArn=execution_arn("a", "b"), clientToken="a b"))
         self.assertEqual(self.bad("CreateStateMachine", "InvalidName", name="a b", definition=ECHO, roleArn=ROLE),
                          "Invalid Name: 'a b'")
         self.assertEqual(self.bad("CreateStateMachine", "InvalidArn", name="a", definition=ECHO, roleArn="me"),

@@ -66,6 +66,8 @@ class OneState(AwsCase):
         definition = json.dumps(INVOKE)
         self.assertEqual(self.bad("TestState", "ValidationException", definition=definition),
                          "RoleArn must be specified when testing a Task state")
+        self.assertEqual(self.bad("TestState", "InvalidArn", definition=definition, roleArn="r"),
+                         "Invalid Role Arn: 'r'")
         self.assertIn("at 'stateName'", self.bad("TestState", "ValidationException", definition=definition,
                                                  stateName=""))
         self.bad("TestState", "InvalidDefinition", definition="{}")

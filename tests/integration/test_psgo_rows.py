@@ -171,6 +171,16 @@ class Documents(PsgoCase):
         self.assert_refused(self.send("POST", "/api/v1/script", {**whole, "script": "local x = 1"}), 110002)
         self.assertEqual(self.page("/api/v1/script", name="bad.lua")["total"], 0)
 
+    def test_own_headers_of_an_answer(self):
+        self.publish_rule("headers", json.dumps({"response": {"type": "text", "body": "a;b", "header": {
+            "content-type": "text/csv", "X-Name": "of {request.query.n}", "X-None": "{none}", "Trx": "mine",
+            "Flowhost-Run": "mine", "Content-Length": "1"}}}), "GET")
+        answer = self.ask("GET", "/ps/headers?n=1")
+        self.assertEqual((answer.body, answer.headers["X-Name"], answer.headers["X-None"]), (b"a;b", "of 1", None))
+        for name, value in (("Content-Type", "text/csv"), ("Trx", answer.run), ("Content-Length", "3")):
+            self.assertEqual(answer.headers.get_all(name), [value])
+        self.assertEqual(len(answer.headers.get_all("Flowhost-Run")), 1)
+
     def test_unknown_rule(self):
         self.assert_refused(self.call("nobody/here").body, 100001, "不存在流程：POST->nobody/here")
 

@@ -5,6 +5,7 @@ import re
 import unittest
 
 from psgo_case import WHO, PsgoCase
+from suite import ask, clients_by_shard
 
 DATETIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}")
 DURATION = re.compile(r"\d+\.\d{3}s")
@@ -22,9 +23,11 @@ STANDING = json.dumps({
 
 class Runs(PsgoCase):
     FLOWS = {
+        "echo.lua": "return function(ctx, input) return input end",
         "components/copy.lua": "function handler(ctx, input) return { n = input.n } end",
         "components/halts.lua": "function handler(ctx, input) ctx.suspend('4711', 'look at it') end",
         "components/breaks.lua": "function handler(ctx, input) ctx.break('enough') end",
+        "components/spins.lua": "function handler(ctx, input) while true do end end",
         "components/fails.lua": "function handler(ctx, input) error('no') end",
         "components/tells.lua": """function handler(ctx, input)
             return ctx.request { method = "POST", url = ctx.env.UPSTREAM .. "/echo", bearer = ctx.secret("partner"), json = { q = 1 } }
@@ -74,6 +77,16 @@ class Runs(PsgoCase):
         self.assertEqual((data["a"], data["c"], data["request"]["body"]), ({"n": 1}, {"n": 3}, {"n": 1}))
         self.assertNotIn("b", data)
         self.assertEqual(self.get("/api/v1/suspend", id=row["id"])["data"], row)
+
+    def test_row_of_a_run_that_met_a_limit(self):
+        self.serve_rule("limit", json.dumps({
+            "suspend": True, "components": [[{"name": "a", "type": "script", "url": "copy", "input": {"n": 1}, "outputName": "a"}],
+                                            [{"name": "x", "type": "script", "url": "spins"}]],
+            "response": {"body": {"code": "{response.code}", "n": "{a.n}"}}}))
+        answer = self.call("limit")
+        self.assertEqual(answer.body, {"code": "110000", "n": 1})
+        row = self.suspended(answer.headers["Trx"])
+        self.assertEqual((row["err_code"], row["cur_step"], json.loads(row["err_component"])), ("110000", 2, ["x"]))
 
     def test_no_such_suspended_run(self):
         self.assert_refused(self.get("/api/v1/suspend"), 100002)
@@ -147,9 +160,30 @@ class Runs(PsgoCase):
         for wrong in ({"cur_step": 4}, {"cur_step": 0}, {"cur_step": "2"}, {"err_names": ["nobody"]}, {"err_names": "b"},
                       {"data": [1]}, {"data": 7}, {"rule": {"components": 1}}, {"rule": "{"}, {"rule": 7}):
             self.assert_refused(self.send("PUT", "/api/v1/suspend", {"id": trx, **wrong}), 100002, "/" + next(iter(wrong)))
+        rule = json.loads(before["rule"])
+        rule["components"][1][0]["condition"] = "{a.n} =="
+        self.assert_refused(self.send("PUT", "/api/v1/suspend", {"id": trx, "rule": rule}), 110004,
+                            '/rule/components/1/0/condition expected an operand, not the end, at position 9 of "{a.n} =="')
+        rule["components"][1][0].update({"name": "renamed", "condition": ""})
+        self.assert_refused(self.send("PUT", "/api/v1/suspend", {"id": trx, "rule": rule}), 100002, "/err_names/0 'b'")
         for wrong, code in (({}, 100002), ({"id": "x"}, 100006), ({"id": 7}, 100006)):
             self.assert_refused(self.send("PUT", "/api/v1/suspend", {"cur_step": 1, **wrong}), code)
         self.assertEqual(self.suspended(trx), before)
+
+    # --- cached components
+
+    def test_cached_component_is_known_to_all_shards(self):
+        self.publish_rule("cached", json.dumps({
+            "components": [[{"name": "c", "type": "api", "method": "GET", "url": "{env.UPSTREAM}/cached", "isCache": True,
+                             "outputName": "c"}]], "response": {"body": "{c.code}"}}))
+        clients = clients_by_shard(self.host, 2, "echo")
+        self.assertEqual(ask(clients[0], "POST", "/ps/cached", "{}").body, 5)
+        # shard 0 asks the other one about this and waits: what it had told it before has come there
+        self.write_ok("POST", "/api/v1/secret", {"name": "barrier", "description": "d", "context": "c", **WHO})
+        self.assertEqual(ask(clients[1], "POST", "/ps/cached", "{}").body, 5)
+        self.assertEqual([request.path for request in self.upstream.requests], ["/cached"])
+        for client in clients.values():
+            client.disconnect()
 
     # --- run log
 

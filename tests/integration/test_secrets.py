@@ -2,11 +2,12 @@
 """Secrets on real hosts: sealed files, the API, keys that do not fit, rotation; their bytes are nowhere but where they
 are sent."""
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
 
-from suite import SECONDS, Host, Upstream, ask, binary, start_run, write_files
+from suite import SECONDS, Host, Upstream, ask, binary, start_run, wait_until, write_files
 
 VALUE, OTHER = "hunter2-is-the-value", "another \"quoted\" value"
 FLOWS = {
@@ -173,6 +174,22 @@ class Use(Case):
         self.assertEqual(ask(self.host, "DELETE", "/v1/secrets/API").status, 204)
         self.assertEqual(start_run(self.host, "echo").body["code"], "SECRET_MISSING")
         self.assertEqual(ask(self.host, "DELETE", "/v1/secrets/API").status, 404)
+
+    def test_go_on_with_another_key_once_the_host_is_asked_to_reload(self):
+        def keys():
+            return {line.split()[1] for line in self.good("list").splitlines()} | {
+                row["key"] for row in ask(self.host, "GET", "/v1/secrets").body["items"]}
+        former = keys()
+        self.good("rotate")
+        self.host.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: len(keys()) == 1 and not keys() & former, SECONDS, "all to be sealed by the new key")
+        self.assertEqual(start_run(self.host, "echo").status, 200)
+        self.assertEqual(self.upstream.requests[-1].headers["X-Key"], OTHER)
+        self.assertNotIn("cannot be opened", self.host.log)
+        os.chmod(self.key, 0o640)
+        self.host.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "the former keys stay: the key file" in self.host.log, SECONDS, "the key to be refused")
+        self.assertEqual(start_run(self.host, "echo").status, 200)
 
     def test_a_wrong_body_is_refused(self):
         for body in ({}, {"value": ""}, {"value": 5}, {"value": "x", "more": 1}, [], {"value": "x" * 300000}):

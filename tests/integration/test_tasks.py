@@ -137,9 +137,10 @@ class Tasks(HostCase):
         queue = self.queue("refusals")
         self.begin("work", queue)
         token = get_task(self.host, queue)["taskToken"]
-        answer = call(self.host, "SendTaskSuccess", taskToken=token, output="not")[1]
-        self.assertEqual((answer["code"], answer["message"]), ("InvalidOutput", "Invalid Output: 'Unrecognized token "
-                         "'not': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')'"))
+        refusal = call(self.host, "SendTaskSuccess", taskToken=token, output="nope")[1]
+        self.assertEqual((refusal["code"], refusal["message"]),
+                         ("InvalidOutput", "Invalid Output: 'Unrecognized token 'nope': was expecting (JSON String, "
+                          "Number, Array, Object or token 'null', 'true' or 'false')'"))
         self.assertIsNone(succeed(self.host, token, 1))
 
 

@@ -7,7 +7,7 @@
 --   no users and no tokens yet, of this machine    admin, unless a page of another origin sends it
 --
 -- 401 UNAUTHORIZED: nobody we know, and later and later when an address keeps trying; 403 FORBIDDEN: his role is too
--- low, which goes into the audit when he would have changed something.
+-- low or his token's scopes have no such request, which goes into the audit when he would have changed something.
 
 local access = require "flowhost.engine.access"
 local app_rate = require "flowhost.engine.app_rate"
@@ -24,7 +24,7 @@ local M = {
     COOKIE = "flowhost_session",
 }
 
-local callers = setmetatable({}, { __mode = "k" }) -- request -> { name, role, app, secret }
+local callers = setmetatable({}, { __mode = "k" }) -- request -> { name, role, app, secret, scopes }
 local NOBODY = { name = "nobody" }
 local LOCAL = { name = "admin", role = "admin" }
 
@@ -88,7 +88,7 @@ end
 local function named(row, secret)
     local prefix = row.kind == "token" and "token:" or row.kind == "app" and "app:" or ""
     return { name = prefix .. row.name, role = row.role, kind = row.kind, app = row.app, user = row.user,
-        secret = secret }
+        secret = secret, scopes = row.scopes }
 end
 
 --- The caller; nil and whether a secret was given that is none.
@@ -181,6 +181,27 @@ function M.forbid(request, method, path, detail, role)
     end)
 end
 
+-- scopes --------------------------------------------------------------------------------------------
+
+--- "GET /v1/runs/*" as a Lua pattern: * is anything, also several segments.
+local function pattern_of(scope)
+    return "^" .. scope:gsub("%p", "%%%0"):gsub("%%%*", ".*") .. "$"
+end
+
+--- Whether a token may send the request at all; its role must do, too.
+local function is_in_scope(caller, method, path)
+    if not caller.scopes then
+        return true
+    end
+    local asked = (method == "HEAD" and "GET" or method) .. " " .. path
+    for _, scope in ipairs(caller.scopes) do
+        if asked:find(pattern_of(scope)) then
+            return true
+        end
+    end
+    return false
+end
+
 -- apps ----------------------------------------------------------------------------------------------
 
 local function is_own_run(app, id)
@@ -244,6 +265,8 @@ function M.gate(request, route, captures, method, path, proceed)
     elseif access.RANK[caller.role] < (access.RANK[route.role] or 0) then
         return M.forbid(request, method, path, ("this needs the role %s, %s has %s"):format(route.role, caller.name,
             caller.role), route.role)
+    elseif not is_in_scope(caller, method, path) then
+        return M.forbid(request, method, path, ("the scopes of %s have no %s %s"):format(caller.name, method, path))
     end
     return proceed()
 end
@@ -282,6 +305,10 @@ function M.gate_with(request, o, proceed)
         return note_refusal(caller, o.method, o.path, o.role, function()
             local role = caller.role or "that of an app"
             o.forbid(("this needs the role %s, %s has %s"):format(o.role, caller.name, role))
+        end)
+    elseif not is_in_scope(caller, o.method, o.path) then
+        return note_refusal(caller, o.method, o.path, o.role, function()
+            o.forbid(("the scopes of %s have no %s %s"):format(caller.name, o.method, o.path))
         end)
     end
     return proceed()

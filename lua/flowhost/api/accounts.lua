@@ -189,7 +189,8 @@ end
 
 local function token_view(row)
     return {
-        id = row.id, name = row.name, role = row.role, app = row.app or null, created_at = view.time(row.created),
+        id = row.id, name = row.name, role = row.role, app = row.app or null, scopes = row.scopes or null,
+        created_at = view.time(row.created),
         expires_at = row.expires and view.time(row.expires) or null,
         last_used_at = row.last_used and view.time(row.last_used) or null,
     }
@@ -198,7 +199,27 @@ end
 M.token_view = token_view
 M.list_tokens = list("tokens", token_view)
 
-local ADD_TOKEN = body_module.set_of("name", "role", "expires")
+local ADD_TOKEN = body_module.set_of("name", "role", "expires", "scopes")
+
+local MAX_SCOPES, MAX_SCOPE, MAX_STARS = 50, 200, 4
+
+local function is_scope(text)
+    return type(text) == "string" and #text <= MAX_SCOPE and text:find "^[A-Z*]+ [%w/*][^%c ]*$" ~= nil
+        and select(2, text:gsub("%*", "")) <= MAX_STARS
+end
+
+--- What is wrong with the scopes of a token: pointer, message.
+local function check_scopes(scopes)
+    if type(scopes) ~= "table" or not json.is_array(scopes) or #scopes == 0 or #scopes > MAX_SCOPES then
+        return "/scopes", ("must be a list of 1 to %d scopes"):format(MAX_SCOPES)
+    end
+    for i, scope in ipairs(scopes) do
+        if not is_scope(scope) then
+            return ("/scopes/%d"):format(i - 1), ("must be a method and a path such as GET /v1/runs/*, of at most "
+                .. "%d bytes and %d *"):format(MAX_SCOPE, MAX_STARS)
+        end
+    end
+end
 
 --- `expires`: seconds, or text such as 30d; nil: never. false after 422.
 function M.set_expiry(request, row, expires)
@@ -236,7 +257,14 @@ function M.add_token(request, _, _, _, body)
     elseif o.name ~= nil and not M.is_name(o.name) then
         return body_module.refuse(request, "/name", M.NAME)
     end
-    local row = { kind = "token", name = o.name or o.role, role = o.role }
+    local pointer, message
+    if o.scopes ~= nil then
+        pointer, message = check_scopes(o.scopes)
+    end
+    if pointer then
+        return body_module.refuse(request, pointer, message)
+    end
+    local row = { kind = "token", name = o.name or o.role, role = o.role, scopes = o.scopes }
     if M.set_expiry(request, row, o.expires) then
         M.create_token(request, store.batch(), row)
     end

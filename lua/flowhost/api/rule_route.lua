@@ -17,6 +17,7 @@ local json, timer = core.json, core.timer
 local M = {}
 
 local LIMIT_MS = 60000 -- a caller does not wait longer
+local SETTLE_MS = 1000 -- nor, once a component has failed, for the others of its layer
 local PREFIX = "/ps/"
 local PUBLISHED = "^ps/"
 local BODY_ERROR = '{"code":500,"msg":"the answer cannot be written"}'
@@ -73,17 +74,19 @@ end
 
 -- what goes out ------------------------------------------------------------------------------------
 
-local function send_json(request, headers, value)
-    headers[#headers + 1] = "Content-Type"
-    headers[#headers + 1] = "application/json"
-    request:respond(200, headers, json.encode(value == nil and json.null or value, DEEP) or BODY_ERROR)
+local function send_error(request, code, message)
+    request:respond(200, { "Content-Type", "application/json" },
+        json.encode { code = code, msg = message, data = json.null })
 end
 
-local function send_error(request, code, message)
-    send_json(request, {}, { code = code, msg = message, data = json.null })
-end
+--- What a rule's own headers cannot change.
+local OWN_HEADERS = { trx = true, ["flowhost-run"] = true, date = true, ["content-length"] = true,
+    ["transfer-encoding"] = true, connection = true }
 
 local WRITERS = {
+    json = function(_, body)
+        return "application/json", json.encode(body == nil and json.null or body, DEEP) or BODY_ERROR
+    end,
     xml = function(response, body)
         return "application/xml", xml.encode(response.xml_name or "xml", body == nil and json.null or body) or ""
     end,
@@ -112,16 +115,16 @@ end
 ---@param response table  of the rule
 function M.send(request, response, run, answer)
     answer = answer or run.answer or answer_without(run)
+    local content_type, text = (WRITERS[response.type] or WRITERS.json)(response, answer.body)
     local headers = { "Trx", run.id, "Flowhost-Run", run.id }
     for name, value in pairs(answer.headers or {}) do
-        headers[#headers + 1] = name
-        headers[#headers + 1] = value
+        if name:lower() == "content-type" then
+            content_type = value
+        elseif not OWN_HEADERS[name:lower()] then
+            headers[#headers + 1] = name
+            headers[#headers + 1] = value
+        end
     end
-    local write = WRITERS[response.type]
-    if not write then
-        return send_json(request, headers, answer.body)
-    end
-    local content_type, text = write(response, answer.body)
     headers[#headers + 1] = "Content-Type"
     headers[#headers + 1] = content_type
     request:respond(200, headers, text)
@@ -131,19 +134,34 @@ end
 local function new_caller(request, flow)
     local caller = { is_answered = false }
     local waiting, handle
+    local function stop_waiting()
+        if handle then
+            token.drop(waiting)
+            handle:stop()
+        end
+    end
     function caller.tell(run, answer)
         if caller.is_answered then
             return
         end
         caller.is_answered = true
-        if handle then
-            token.drop(waiting)
-            handle:stop()
-        end
+        stop_waiting()
         M.send(request, flow.rule.response, run, answer)
     end
-    function caller.begin_waiting(run)
+    --- Soon: whoever looks at the run behind its answer then finds it where it stands, as a rule.
+    function caller.tell_failure(run, answer)
         if caller.is_answered then
+            return
+        end
+        stop_waiting()
+        waiting = token.new(function()
+            caller.tell(run, answer)
+        end)
+        handle = timer.start(SETTLE_MS, waiting)
+        caller.is_failing = true
+    end
+    function caller.begin_waiting(run)
+        if caller.is_answered or caller.is_failing then
             return
         end
         waiting = token.new(function()
@@ -167,7 +185,7 @@ local function run_rule(flow, request, body)
     end
     local caller = new_caller(request, flow)
     local run = run_module.start { flow = flow, input = input, trace_id = start.trace_id_of(headers),
-        waiter = caller.tell }
+        waiter = caller.tell, on_failure = caller.tell_failure }
     caller.begin_waiting(run)
 end
 

@@ -51,7 +51,8 @@ local function add_answer(log, entry)
         log.resp_header, log.resp_code, log.resp_cookies = value.headers, value.status, value.cookies
         log.resp_body = or_null(value.data)
     else
-        log.resp_header, log.resp_code, log.resp_cookies, log.resp_body = null, null, null, or_null(value)
+        log.resp_header, log.resp_cookies, log.resp_body = null, null, or_null(value)
+        log.resp_code = or_null(entry.extra and entry.extra.status)
     end
     return log
 end

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Map runs of an execution, as its replay finds them.
 --
---   map run: execution (name), label, uuid, status, started, ended (ms), max_concurrency, tolerated_count,
---            tolerated_percentage, items, executions { running, succeeded, failed, pending, total, resultsWritten },
---            children
+--   map run: number (of its execution), execution (name), label, uuid, status, started, ended (ms), max_concurrency,
+--            tolerated_count, tolerated_percentage, items, executions { running, succeeded, failed, aborted, pending,
+--            total, resultsWritten }, children
 --   child:   name, status, input, output or failure { error, cause }, started, ended (ms), items, events (asl_history)
 
 local asl_history = require "flowhost.ctx.asl_history"
@@ -17,14 +17,23 @@ local M = {}
 
 local MOST_DISTRIBUTED = 1000
 
+--- What has not ended by itself when the map run ends is aborted.
 local function counts_of(given, status)
-    local ended = given.succeeded + given.failed
-    return { total = given.total, running = given.running, succeeded = given.succeeded, failed = given.failed,
-        pending = math.max(0, given.total - given.running - ended),
-        resultsWritten = status == "SUCCEEDED" and given.succeeded or 0 }
+    local left = math.max(0, given.total - given.succeeded - given.failed)
+    local is_running = status == "RUNNING"
+    return { total = given.total, succeeded = given.succeeded, failed = given.failed,
+        running = is_running and given.running or 0, pending = is_running and math.max(0, left - given.running) or 0,
+        aborted = is_running and 0 or left, resultsWritten = status == "SUCCEEDED" and given.succeeded or 0 }
 end
 
 local STOPPED = { cancelled = "ABORTED", timed_out = "ABORTED", failed = "FAILED" }
+
+--- A child that had not ended when its map run did.
+local function abort(child, ended)
+    child.status, child.ended = "ABORTED", ended
+    child.events[#child.events + 1] = { id = #child.events + 1, previousEventId = 0, type = "ExecutionAborted",
+        timestamp = ended, executionAbortedEventDetails = {} }
+end
 
 --- Children as far as they have begun, in order.
 local function show_children(record, row, status)
@@ -33,9 +42,10 @@ local function show_children(record, row, status)
         local child = record.children[i]
         if child then
             child.name = map_run_id.child(row.bytes, record.number, i)
-            child.status = child.ended and (child.failure and "FAILED" or "SUCCEEDED")
-                or (status == "RUNNING" and status or "ABORTED")
-            child.ended = child.ended or (status ~= "RUNNING" and (record.ended or row.ended) or nil)
+            child.status = child.ended and (child.failure and "FAILED" or "SUCCEEDED") or "RUNNING"
+            if not child.ended and status ~= "RUNNING" then
+                abort(child, record.ended or row.ended)
+            end
             children[#children + 1] = child
         end
     end
@@ -63,6 +73,7 @@ function M.list(row)
     local found = {}
     for i, record in ipairs(row.map_runs or {}) do
         found[i] = show(record, row)
+        found[i].number = i
     end
     return found
 end

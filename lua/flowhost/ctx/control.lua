@@ -54,7 +54,7 @@ local function fail(code, message)
     local own = step.current_fiber("fail").run
     if own.is_undoing then
         error(err, 0)
-    elseif own.code.dialect == "asl" then -- the task fails, which its state may catch (ctx/machine_host.lua)
+    elseif own.document or own.code.dialect == "asl" then -- whose Catch may take it (ctx/machine_host.lua)
         return halt_component("fail", err.code, err.message)
     end
     step.halt(function(run)

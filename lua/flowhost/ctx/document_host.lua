@@ -2,12 +2,14 @@
 -- What documents run on: the engine's own verbs, in the shape that dialects ask for. One a run.
 --
 --   host.input, host.env, host.json; host.raise(code, message), host.rethrow(err), host.is_secret(value)
---   host:resume() -> the snapshot to go on with, or nil        host:track{ on_response, snapshot }
+--   host:resume() -> the snapshot to go on with, or nil        host:track{ on_response, on_end, snapshot }
 --   host:all(functions)                                        host:try(fn, ...) -> true, ... | false, error object
 --   host:component(component, input, fn(input)) -> value       host:skip(component)
 --   host:check(component, condition, root) -> boolean          host:request(o)   host:script(name) -> fn(input) | nil
---   host:answer_now(answer)  host:answer_at_end(answer)        answer: { body, status, headers }
---   host:stop(err)   host:global_store()   host:global_data()  host:cache_get(key) host:cache_put(key, value)
+--   host:answer_now(answer)  host:answer_failure(answer)  host:answer_at_end(answer)
+--                                                              answer: { body, status, headers }
+--   host:stop(err)   host:fail(err)
+--   host:global_store()   host:global_data()   host:cache_get(key)   host:cache_put(key, value)
 --
 -- Errors of components have the seed's codes (SEEDS 1.16); the engine's own code is their `cause`.
 
@@ -19,6 +21,7 @@ local error_object = require "flowhost.engine.error"
 local fiber_module = require "flowhost.engine.fiber"
 local group = require "flowhost.engine.group"
 local memory_cache = require "flowhost.engine.memory_cache"
+local remote = require "flowhost.engine.remote"
 local request = require "flowhost.ctx.request"
 local retry = require "flowhost.engine.retry"
 local run_data = require "flowhost.engine.run_data"
@@ -80,14 +83,19 @@ local function to_error(raised)
     return error_object.is(raised) and raised or error_object.from_raised(raised)
 end
 
-function Host.try(_, fn, ...)
-    local ok, value = pcall(fn, ...)
+function Host.try(_, fn, state, component)
+    local ok, value = pcall(fn, state, component)
     if ok then
         return true, value
     elseif environment.ends_run(value) then
         error(value, 0)
     end
     local err = to_error(value)
+    if err.halt then
+        return false, err
+    elseif err.code == "TIMEOUT" then
+        err.message = ("run script %s timeout"):format(component.url_text)
+    end
     return false, recode(err, OF_STEP[err.code] or inner_code(err, false))
 end
 
@@ -205,6 +213,14 @@ function Host:answer_now(answer)
     end)
 end
 
+--- What a caller of the rule gets when it has failed, while the layer settles.
+function Host.answer_failure(_, answer)
+    local own = clean(answer)
+    step.outside(function(run)
+        run_module.tell_failure(run, own)
+    end)
+end
+
 --- What those get who wait for the end.
 function Host:answer_at_end(answer)
     self.run.answer = clean(answer)
@@ -214,6 +230,13 @@ end
 function Host.stop(_, err)
     step.halt(function(run)
         ending.stop(run, err.message, err.code)
+    end)
+end
+
+--- Ends the run as failed, whatever it does with errors.
+function Host.fail(_, err)
+    step.halt(function(run)
+        ending.fail(run, err)
     end)
 end
 
@@ -233,7 +256,7 @@ function Host:resume()
 end
 
 --- Called once, before the first layer.
----@param o { on_response: fun(answer: table), snapshot: fun(): table }
+---@param o { on_response: fun(answer: table), on_end: fun(code: string, message: string), snapshot: fun(): table }
 function Host:track(o)
     local host = self
     local function keep(run)
@@ -249,7 +272,13 @@ function Host:track(o)
             system.log("warn", "where the rule stood cannot be kept: " .. reason, { "run", run.id, "flow", run.flow })
         end
     end
-    self.run.document = { on_response = o.on_response, keep = keep }
+    local function on_end(run)
+        host.run = run
+        if not run.answer then -- without one the caller gets code and message as they are (api/rule_route.lua)
+            pcall(o.on_end, "110000", run.error and run.error.message or run.status)
+        end
+    end
+    self.run.document = { on_response = o.on_response, on_end = on_end, keep = keep }
 end
 
 --- The run's shared values, as they are now.
@@ -269,10 +298,12 @@ end
 
 local cache = memory_cache.new { max_bytes = 16 * 1024 * 1024, ttl_ms = CACHE_S * 1000 }
 
-function Host.cache_key(_, component, input)
-    local parts = { component.name, component.url_text, component.method or "", component.line,
-        json.encode_stored(input == nil and json.null or input) or "" }
-    return system.sha256(table.concat(parts, "\0"))
+--- The same for what would do the same: the component, the code it is of, and what its templates have brought.
+---@param o table?  what is asked of a service
+function Host:cache_key(component, input, o)
+    local text = assert(json.encode_stored(input == nil and json.null or input))
+    local sent = o and assert(json.encode_stored { url = o.url, headers = o.headers, auth = o.auth }) or ""
+    return system.sha256(table.concat({ self.run.release or "", component.text, text, sent }, "\0"))
 end
 
 function Host.cache_get(_, key)
@@ -282,10 +313,16 @@ function Host.cache_get(_, key)
     end
 end
 
+remote.on("rule_cache", function(arguments, reply)
+    cache:put(system.base64_decode(arguments.key), arguments.text)
+    reply {}
+end)
+
+--- Every shard keeps it: the next one to ask may come to any of them.
 function Host.cache_put(_, key, value)
     local text = json.encode_stored(value == nil and json.null or value)
     if text then
-        cache:put(key, text)
+        remote.call_all("rule_cache", { key = system.base64_encode(key), text = text }, function() end)
     end
 end
 

@@ -63,6 +63,17 @@ local function input_of(call)
     return call.content_type == "application/json" and body or json.encode_stored(body)
 end
 
+--- Notes the status beside the answer, which does not have it with onlyData: for the run log of a rule.
+local function noting_status(current, done)
+    return function(text, value, status)
+        if status then
+            current.extra = current.extra or {}
+            current.extra.status = status
+        end
+        return done(text, value)
+    end
+end
+
 local NOTHING = { policy = nil, is_once = nil }
 
 local function request(o)
@@ -79,6 +90,7 @@ local function request(o)
     local key = o.isCache and cache_key(options, call, fingerprint)
     return effect.run("request", call.method .. " " .. o.url, fingerprint, function(current, done)
         local headers = sent_headers(call, run, current.path)
+        done = options.is_rule and options.onlyData ~= false and noting_status(current, done) or done
         if key then
             return request_cache.get(key, options, call, headers, done)
         end

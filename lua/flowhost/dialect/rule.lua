@@ -7,7 +7,7 @@
 -- A rule: request, layers (list of lists of components), response. Components of one layer run at the same time.
 --
 --   component: name, layer, column, line, is_api, condition(root), resolve(root), options (of its step), rule (what
---              its step says of it), output (path in the store, a list), ...
+--              its step says of it), output (path in the store, a list), text (its JSON, of one that is cached), ...
 
 local condition = require "flowhost.expr.condition"
 local rule_document = require "flowhost.schema.rule_document"
@@ -73,6 +73,7 @@ local function compile_component(given, layer, column, o)
         output_data = given.outputData ~= nil and given.outputData ~= o.null and template.compile(given.outputData, o)
             or nil,
         output = given.outputName and split(given.outputName) or nil, is_cached = given.isCache,
+        text = given.isCache and o.encode(given) or nil,
         ignores_error = given.ignoreError, answers_now = given.nowResponse,
         retries = given.ignoreError and 0 or given.retryMaxCount, retry_wait_s = given.retryMaxWait,
         needs_global = refers_to("global_store", given.condition, given.input, given.url, given.header, given.auth),

@@ -4,7 +4,7 @@
 --   state: host, rule, store (what templates see), layer (number), failed (names of that layer), has_answered
 --
 -- Components resolve their templates as they begin; what they bring is in the store at once. The first error of a layer
--- ends the run once the layer has settled.
+-- ends the run once the layer has settled; its caller does not wait for that long.
 
 local template = require "flowhost.expr.template"
 
@@ -29,12 +29,15 @@ local function body_of(state)
     return store.response
 end
 
-local function answer_of(state)
-    if state.rule.has_global then
-        state.store.global_store = state.host:global_store()
-    end
+--- `global`: what scripts have stored, where templates ask for it.
+local function compose(state, global)
+    state.store.global_store = global
     local header = state.rule.response.header
     return { body = body_of(state), status = 200, headers = header and header(state.store) or nil }
+end
+
+local function answer_of(state)
+    return compose(state, state.rule.has_global and state.host:global_store() or nil)
 end
 
 local function answer_now(state)
@@ -116,8 +119,8 @@ local function check_response(host, component, result, status)
     end
 end
 
-local function call_api(state, component, root, input)
-    local host = state.host
+--- What is asked of the service: options of ctx.request.
+local function request_of(host, component, root, input)
     local o = {
         method = component.method, url = component.url(root), timeout = component.timeout_s, raise = false,
         headers = headers_of(host, component, root), auth = auth_of(host, component, root),
@@ -127,6 +130,10 @@ local function call_api(state, component, root, input)
     if input ~= nil and input ~= host.json.null then
         o.requestType, o.xmlName, o.body = component.request_type, component.xml_name, input
     end
+    return o
+end
+
+local function call_api(host, component, o)
     local result = host:request(o)
     local status
     if component.wants_status then
@@ -152,24 +159,24 @@ local function reshape(host, component, result)
     return component.output_data(is_object(host, result) and result or NO_ROOT)
 end
 
-local function execute(state, component, root, input)
+local function execute(state, component, input, o)
     local result
     if component.is_api then
-        result = call_api(state, component, root, input)
+        result = call_api(state.host, component, o)
     else
         result = run_script(state, component, input)
     end
     return reshape(state.host, component, result)
 end
 
-local function execute_cached(state, component, root, input)
+local function execute_cached(state, component, input, o)
     local host = state.host
-    local key = host:cache_key(component, input)
+    local key = host:cache_key(component, input, o)
     local value, is_known = host:cache_get(key)
     if is_known then
         return value, true
     end
-    value = execute(state, component, root, input)
+    value = execute(state, component, input, o)
     if component.output then
         host:cache_put(key, value)
     end
@@ -193,12 +200,13 @@ local function run_component(state, component)
     local input = component.input(root)
     local is_hit = false
     local value = host:component(component, input, function(own_input)
+        local o = component.is_api and request_of(host, component, root, own_input) or nil
         if component.is_cached then
             local result
-            result, is_hit = execute_cached(state, component, root, own_input)
+            result, is_hit = execute_cached(state, component, own_input, o)
             return result
         end
-        return execute(state, component, root, own_input)
+        return execute(state, component, own_input, o)
     end)
     if component.output then
         set_output(state.store, component.output, value == nil and host.json.null or value)
@@ -219,6 +227,18 @@ end
 
 -- layers -------------------------------------------------------------------------------------------
 
+local function set_error_response(state, code, message)
+    if state.store.response == nil then
+        state.store.response = { code = code, msg = message }
+        state.is_error_response = true
+    end
+end
+
+--- Codes of the engine are text, others numbers (SEEDS 1.9).
+local function code_of(err)
+    return err.code:find "^100%d%d%d$" and tonumber(err.code) or err.code
+end
+
 local function run_one(state, component, failures)
     local ok, err = state.host:try(run_component, state, component)
     if ok then
@@ -227,6 +247,14 @@ local function run_one(state, component, failures)
         return ignore(state, component)
     end
     failures[#failures + 1] = { component = component, err = err }
+end
+
+--- The first error of a layer of several: its caller does not wait long for the others.
+local function answer_failure(state, err)
+    set_error_response(state, code_of(err), err.message)
+    if not state.has_answered then
+        state.host:answer_failure(answer_of(state))
+    end
 end
 
 --- Components of the layer to run: all, or those with one of the names.
@@ -255,6 +283,10 @@ local function run_layer(state, components)
     for i, component in ipairs(components) do
         functions[i] = function()
             run_one(state, component, failures)
+            local first = failures[1]
+            if first and first.component == component then
+                answer_failure(state, first.err)
+            end
         end
     end
     state.host:all(functions)
@@ -272,26 +304,28 @@ local function failed_names(failures)
     return names
 end
 
---- Codes of the engine are text, others numbers (SEEDS 1.9).
-local function code_of(err)
-    return err.code:find "^100%d%d%d$" and tonumber(err.code) or err.code
-end
-
 --- Ends the run with the first error of its layer.
 local function fail(state, failures)
     local host, err = state.host, failures[1].err
     state.failed = failed_names(failures)
-    if state.store.response == nil then
-        state.store.response = { code = code_of(err), msg = err.message }
-        state.is_error_response = true
-    end
+    set_error_response(state, code_of(err), err.message)
     if not state.has_answered then
         host:answer_at_end(answer_of(state))
     end
     if err.halt == "break" then
         host:stop(err)
+    elseif err.halt == "fail" then
+        host:fail(err)
     end
     host.rethrow(err)
+end
+
+--- The run was ended from outside of its layers, as by a limit, before it had an answer.
+local function on_end(state, code, message)
+    if not state.has_answered then
+        set_error_response(state, code, message)
+        state.host:answer_at_end(compose(state, state.host:global_data()))
+    end
 end
 
 --- What a person may look at and edit before the run goes on (engine/snapshot.lua).
@@ -303,7 +337,7 @@ local function snapshot_of(state)
     if state.is_error_response then
         data.response = nil
     end
-    data.global_store = state.host:global_data()
+    data.global_store, data.env = state.host:global_data(), nil
     return { layer = state.layer, names = state.failed and state.host.json.array(state.failed), data = data }
 end
 
@@ -331,8 +365,10 @@ local function new_state(rule, host, compile_edited)
         on_response = function(given)
             on_response(state, given)
         end,
+        on_end = function(code, message)
+            on_end(state, code, message)
+        end,
         snapshot = function()
-            state.store.env = nil
             return snapshot_of(state)
         end,
     }

@@ -5,9 +5,10 @@
 --                                                             and ends it (M.succeed, M.fail; M.heartbeat meanwhile)
 --   M.token() and M.wait { token = }: whoever has the token ends it (.waitForTaskToken)
 --
--- Here: the activities themselves (table `activities`: name -> { created, tags }) and what the API and flows call. The
--- run's side lies in task_wait.lua and task_end.lua, the queues in task_queue.lua. A queue needs no activity: tasks may
--- wait in it before one of that name is made. Calls may come on any shard; results are durable before they are told.
+-- Here: the activities themselves (table `activities`: name -> { created, tags, encryption }) and what the API and
+-- flows call. The run's side lies in task_wait.lua and task_end.lua, the queues in task_queue.lua. A queue needs no
+-- activity: tasks may wait in it before one of that name is made. Calls may come on any shard; results are durable
+-- before they are told.
 
 local core = require "flowhost.core"
 local error_object = require "flowhost.engine.error"
@@ -27,6 +28,7 @@ local M = {}
 local MAX_NAME = 80 -- characters
 local ID_BYTES = 16
 local MAX_MS = 1e12
+local MAX_TAGS = 50
 local FORBIDDEN = '[%s<>{}%[%]?*"#%%\\^|~`$&,;:/%c]'
 
 -- names --------------------------------------------------------------------------------------------
@@ -196,16 +198,17 @@ end
 
 -- activities ---------------------------------------------------------------------------------------
 
---- { name, created (ms), tags } or nil.
+--- { name, created (ms), tags, encryption } or nil.
 function M.describe(name)
     local text = M.is_name(name) and store.get(ACTIVITIES, name)
     local row = text and json.decode_stored(text)
-    return row and { name = name, created = row.created, tags = row.tags or {} } or nil
+    return row and { name = name, created = row.created, tags = row.tags or {},
+        encryption = row.encryption } or nil
 end
 
 --- Makes an activity; one of that name that is there already stays as it is. done(activity) or done(nil, problem).
----@param tags table<string, string>?
-function M.create(name, tags, done)
+---@param o { tags: table<string, string>?, encryption: table? }
+function M.create(name, o, done)
     if not M.is_name(name) then
         return done(nil, { code = "InvalidName" })
     end
@@ -216,7 +219,8 @@ function M.create(name, tags, done)
     local batch = store.batch()
     batch:set_intake()
     batch:expect_absent(ACTIVITIES, name)
-    batch:put(ACTIVITIES, name, json.encode_stored { created = timer.now_ms(), tags = tags and next(tags) and tags })
+    batch:put(ACTIVITIES, name, json.encode_stored { created = timer.now_ms(), encryption = o.encryption,
+        tags = o.tags and next(o.tags) and o.tags })
     fault "engine.activity.create"
     token.submit(batch, function(code)
         fault "engine.activity.created"
@@ -227,7 +231,21 @@ function M.create(name, tags, done)
     end)
 end
 
---- Changes tags. done(nil) or done(problem).
+local function apply_tags(tags, o)
+    for key, value in pairs(o.set or {}) do
+        tags[key] = value
+    end
+    for _, key in ipairs(o.unset or {}) do
+        tags[key] = nil
+    end
+    local count = 0
+    for _ in pairs(tags) do
+        count = count + 1
+    end
+    return count
+end
+
+--- Changes tags, of which an activity has 50 at most. done(nil) or done(problem).
 ---@param o { set: table<string, string>?, unset: string[]? }
 function M.tag(name, o, done)
     local text = store.get(ACTIVITIES, name)
@@ -236,11 +254,8 @@ function M.tag(name, o, done)
     end
     local row = json.decode_stored(text)
     row.tags = row.tags or {}
-    for key, value in pairs(o.set or {}) do
-        row.tags[key] = value
-    end
-    for _, key in ipairs(o.unset or {}) do
-        row.tags[key] = nil
+    if apply_tags(row.tags, o) > MAX_TAGS then
+        return done { code = "TooManyTags", detail = ("A resource has at most %d tags"):format(MAX_TAGS) }
     end
     local batch = store.batch()
     batch:expect_value(ACTIVITIES, name, text)

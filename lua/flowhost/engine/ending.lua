@@ -96,6 +96,9 @@ function M.close(run, status)
     elseif run.status == "waiting" or run.alarm then
         parking.unpark(run)
     end
+    if run.document and status ~= "succeeded" then
+        run.document.on_end(run)
+    end
     local is_end = rows.TERMINAL[status]
     interrupt.cancel_all(run, is_end)
     forget_flow(run)

@@ -8,6 +8,7 @@ local audit = require "flowhost.engine.audit"
 local catalog = require "flowhost.engine.catalog"
 local chore = require "flowhost.engine.chore"
 local machines = require "flowhost.engine.machines"
+local naming = require "flowhost.flow.naming"
 local release_module = require "flowhost.engine.release"
 local reload = require "flowhost.engine.reload"
 local remote = require "flowhost.engine.remote"
@@ -122,18 +123,19 @@ end
 local function existing(row, o)
     local is_same = row.definition == release_module.hash_of(o.definition) and row.type == o.type
         and same(row.logging, o.logging) and same(row.tracing, o.tracing) and same(row.encryption, o.encryption)
+        and same(row.published, o.publish and { description = o.description })
     if not is_same then
         return refuse("StateMachineAlreadyExists", "State Machine Already Exists: '%s'",
             machines.arns.machine(row.name))
     end
-    local latest = o.publish and row.versions[#row.versions]
-    return { created = row.created, version = latest and latest.number or nil }
+    return { created = row.created, version = o.publish and 1 or nil }
 end
 
 local function new_row(o)
     local now = timer.now_ms()
     return { name = o.name, type = o.type, generation = system.hex(system.random(6)), created = now, updated = now,
         role = o.role, logging = o.logging, tracing = o.tracing, encryption = o.encryption, tags = o.tags or {},
+        published = o.publish and { description = o.description } or nil,
         last_version = 0, versions = json.array {}, aliases = json.array {}, definitions = json.array {} }
 end
 
@@ -141,6 +143,8 @@ function actions.create(o)
     local row = machines.get(o.name)
     if row then
         return existing(row, o)
+    elseif #machines.flow_name(o.name) > naming.MAX_NAME then
+        return refuse("InvalidName", "Invalid Name: '%s'", o.name)
     elseif catalog.active.flows[machines.flow_name(o.name)] then
         return refuse("StateMachineAlreadyExists", "State Machine Already Exists: '%s'", machines.arns.machine(o.name))
     end

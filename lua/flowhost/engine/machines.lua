@@ -5,7 +5,8 @@
 --
 --   machine: name, type ("STANDARD" | "EXPRESS"), generation (of this name: a machine that is made anew has another),
 --            created, updated (unix ms), what makes a revision: definition (SHA-256, hex), role, logging, tracing;
---            revision (UUID; nil until the first update), encryption, tags { key = value }, last_version,
+--            revision (UUID; nil until the first update), encryption, tags { key = value },
+--            published ({ description } when making it made version 1), last_version,
 --            versions { { number, created, description, revision..., release } } oldest first,
 --            aliases { { name, description, created, updated, routing { { version, weight } } } } by name,
 --            definitions (all that it has had)

@@ -3,7 +3,8 @@
 -- stays; the step that failed last, the containers around it and whatever was under way begin anew. A suspended run is
 -- recovered.
 --
--- A verb as those of control.lua: { id, actor, reason } -> {} | { status, code, detail }.
+-- A verb as those of control.lua: { id, actor, reason, token } -> { at (ms) } | { status, code, detail }. Asked again
+-- with the token of its last redrive, within 15 minutes, a run is left alone and the answer is the same.
 
 local core = require "flowhost.core"
 local audit = require "flowhost.engine.audit"
@@ -21,6 +22,7 @@ local M = {}
 
 local ENDED = { failed = true, cancelled = true, timed_out = true, broken = true }
 local WANTED = "failed, cancelled, timed out or suspended"
+local TOKEN_MS = 15 * 60 * 1000
 local BEGUN = { o = true, s = true, t = true }
 
 --- Steps that were under way when the run ended, in order, and the one that failed last.
@@ -51,8 +53,9 @@ local function begin_anew(run, arguments)
     end
     run.ended, run.output, run.output_json, run.reason = nil, nil, nil, nil
     run.tags = run.tags or {}
-    local before = run.tags["aws.redriven"]
-    run.tags["aws.redriven"] = ("%s%d"):format(before and before .. "," or "", timer.now_ms())
+    local before, now = run.tags["aws.redriven"], ("%d"):format(timer.now_ms())
+    run.tags["aws.redriven"] = before and before .. "," .. now or now
+    run.tags["aws.redrive_token"] = arguments.token
     run.has_more = true
 end
 
@@ -63,8 +66,22 @@ local function release_for(row)
     return flow and flow.version == row.version and "active" or "pinned"
 end
 
+--- When the run was redriven last.
+local function last_redrive(row)
+    return tonumber(row.tags["aws.redriven"]:match "%d+$")
+end
+
+--- When the run was redriven with this token; nil when it was not.
+local function find_redrive(row, token)
+    local at = token and (row.tags or {})["aws.redrive_token"] == token and last_redrive(row)
+    return at and timer.now_ms() - at < TOKEN_MS and at or nil
+end
+
 local function redrive_row(row, arguments, reply)
-    if row.status == "suspended" then
+    local at = find_redrive(row, arguments.token)
+    if at then
+        return reply { at = at }
+    elseif row.status == "suspended" then
         return control_recover.recover({ id = row.id, edits = { actor = arguments.actor,
             reason = arguments.reason } }, reply)
     elseif not ENDED[row.status] then
@@ -84,13 +101,14 @@ local function redrive_row(row, arguments, reply)
     local stop = control_run.watch_refusal(run, reply)
     run_module.go_on(run, function()
         stop()
-        reply {}
+        reply { at = last_redrive(run) }
     end)
 end
 
 function M.redrive(arguments, reply)
     control_run.with_run(M.redrive, arguments, reply, function(run)
-        reply(control_run.conflict({ id = run.id, status = run.status }, WANTED))
+        local at = find_redrive(run, arguments.token)
+        reply(at and { at = at } or control_run.conflict({ id = run.id, status = run.status }, WANTED))
     end, function(row)
         redrive_row(row, arguments, reply)
     end)

@@ -99,6 +99,7 @@ end
 ---@field input any             JSON value
 ---@field trace_id string?     the caller's; else one is made when it is needed
 ---@field waiter function?      waiter(run, answer) once there is an answer; answer nil: see run.status
+---@field on_failure function?  on_failure(run, answer) when a rule has failed, its layer may still be settling
 ---@field idempotency table?    { key, hash }
 ---@field on_key_taken function? called instead when another run has taken the key
 ---@field id string?            a child's, reserved by its parent
@@ -143,7 +144,7 @@ local function new_unrecorded(flow, o, id, bytes)
         id = id, bytes = bytes, flow = flow.name, version = flow.version, release = flow.release, durable = "never",
         on_error = flow.on_error, trace_id = o.trace_id, created = now, started = now, input = o.input,
         code = flow.code, waiters = { o.waiter }, parent = o.parent, depth = o.depth, root = false, is_over = false,
-        status = "running", tags = o.are_tags_hidden and o.tags or nil,
+        status = "running", tags = o.are_tags_hidden and o.tags or nil, on_failure = o.on_failure,
     }
     live.add(setmetatable(run, class))
     if flow.code.timeout_ms then
@@ -167,7 +168,7 @@ local function new_recorded(flow, o, id, bytes, durable)
         -- asked for at every step; a table of its final size costs less than one that grows
         status = "running", root = false, probe = false, journal = false, is_over = false, is_summary = false,
         submitted = 0, durable_mark = 0, lua_us = 0, commit_us = 0, network_ms = 0, wait_ms = 0, also = false,
-        after = false, new_tags = false, ending = false,
+        after = false, new_tags = false, ending = false, on_failure = o.on_failure or false,
     }
     if o.tags then
         set_tags(run, o.tags, o.are_tags_hidden)
@@ -376,6 +377,16 @@ function M.respond(run, answer)
         commit.when_durable(run, function()
             run.response = answer
             live.answer_all(run, answer)
+        end)
+    end
+end
+
+--- Who started the run is told that it will fail.
+function M.tell_failure(run, answer)
+    local tell = run.on_failure
+    if tell then
+        commit.when_durable(run, function()
+            tell(run, answer)
         end)
     end
 end

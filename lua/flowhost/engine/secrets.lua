@@ -37,17 +37,29 @@ function M.refresh_all()
     remote.call_all("secrets_refresh", {}, function() end)
 end
 
---- Opens what is stored, at the start; on shard 0, for the keystore is everybody's.
-function M.start()
-    if system.shard == 0 then
-        for _, row in ipairs(M.list()) do
-            local ok, _, reason = keystore.take(row.name, row.sealed)
-            if not ok then
-                system.log("error", ("secret %s cannot be opened: %s"):format(row.name, reason))
-            end
+--- Opens what is stored, when the keys were read; on shard 0, for the keystore is everybody's. What former keys have
+--- sealed is sealed by the newest then.
+local function open_all()
+    for _, row in ipairs(M.list()) do
+        local ok, _, reason = keystore.take(row.name, row.sealed)
+        if not ok then
+            system.log("error", ("secret %s cannot be opened: %s"):format(row.name, reason))
         end
     end
+    chore.run("secrets", "sealing by a new key", M.renew_all)
+end
+
+function M.start()
+    if system.shard == 0 then
+        open_all()
+    end
     refresh()
+end
+
+--- Somebody has asked for it, perhaps since there is another key.
+function M.reopen()
+    open_all()
+    M.refresh_all()
 end
 
 --- All rows by name, with their sealed texts.
@@ -107,6 +119,25 @@ local function ensure_key()
         system.log("warn", ("made the key %s: without it secrets cannot be opened, keep a copy"):format(made))
     end
     return true
+end
+
+--- Seals by the newest key what others have sealed. Within a chore of the lane "secrets".
+function M.renew_all()
+    local batch, count = store.batch(), 0
+    for _, row in ipairs(M.list()) do
+        local sealed = keystore.renew(row.name, row.sealed, iso(row.updated_at))
+        if sealed then
+            row.sealed, count = sealed, count + 1
+            row.key = select(2, keystore.parse(sealed))
+            batch:put(SECRETS, row.name, assert(json.encode_stored(row)))
+        end
+    end
+    if count == 0 then
+        return
+    end
+    local ok, err = submit(batch)
+    system.log(ok and "info" or "error", ok and ("sealed %d secret%s set by API by the newest key"):format(count,
+        count == 1 and "" or "s") or "secrets stay sealed by a former key: " .. err.message)
 end
 
 local actions = {}

@@ -45,8 +45,19 @@ local function outline_of(latest, edits, code)
     return rule_dialect.outline(decoded)
 end
 
+--- The names of components that will run again; nil: all of the layer.
+local function names_after(latest, edits, layer)
+    if edits.names ~= nil then
+        return edits.names
+    end
+    return layer == latest.layer and latest.names ~= json.null and latest.names or nil
+end
+
+--- Also when only the rule was changed: what failed and is not there any more would count as done.
 local function check_names(names, layer)
-    if type(names) ~= "table" or not (json.is_array(names) or #names > 0) then
+    if names == nil then
+        return nil
+    elseif type(names) ~= "table" or not (json.is_array(names) or #names > 0) then
         return problem("/names", "must be a list of names of components")
     end
     local known = {}
@@ -55,7 +66,8 @@ local function check_names(names, layer)
     end
     for i, name in ipairs(names) do
         if not known[name] then
-            return problem(("/names/%d"):format(i - 1), "names no component of that layer")
+            return problem(("/names/%d"):format(i - 1), ("'%s' names no component of that layer"):format(
+                tostring(name)))
         end
     end
 end
@@ -84,7 +96,7 @@ function M.check(latest, edits, code)
     if type(layer) ~= "number" or layer ~= math.floor(layer) or not outline[layer] then
         return problem("/layer", ("must be the number of a layer, from 1 to %d"):format(#outline))
     end
-    return edits.names ~= nil and check_names(edits.names, outline[layer]) or nil
+    return check_names(names_after(latest, edits, layer), outline[layer])
 end
 
 --- The snapshot after the edits.

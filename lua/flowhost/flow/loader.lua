@@ -27,7 +27,6 @@ local DURABLE = { always = true, on_error = true, never = true }
 local ON_ERROR = { suspend = true, fail = true }
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 
-local MAX_NAME = 240 -- bytes: keys of the store hold it beside an Idempotency-Key
 local MAX_DEPTH = 50 -- of the table that a file returns
 
 local RESERVED_PREFIXES = { "/v1/", "/console/", "/ps/" }
@@ -234,8 +233,8 @@ local function describe(file, trial)
         return
     elseif name:find "^flowhost/" then
         trial.message = "the folder name flowhost/ is the host's own, choose another"
-    elseif #name > MAX_NAME or name:find "[^%w/_.%%-]" then
-        trial.message = ("a flow's name has letters, digits and / _ . - only, at most %d"):format(MAX_NAME)
+    elseif #name > naming.MAX_NAME or name:find "[^%w/_.%%-]" then
+        trial.message = ("a flow's name has letters, digits and / _ . - only, at most %d"):format(naming.MAX_NAME)
     end
 end
 

@@ -7,6 +7,8 @@
 
 local M = {}
 
+M.MAX_NAME = 240 -- bytes of a flow's name: keys of the store hold it beside an Idempotency-Key
+
 --- Where a name has several files the first kind has it.
 M.KINDS = { { suffix = ".lua", dialect = "lua" }, { suffix = ".rule.json", dialect = "rule" },
     { suffix = ".asl.json", dialect = "asl" } }

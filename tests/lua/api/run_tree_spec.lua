@@ -50,6 +50,7 @@ describe("the log of a run", function()
         local x = log.step_logs[1].component_logs[1]
         assert.same({ "asks", "api", "POST", 3, "x" }, { x.desc, x.type, x.method, x.timeout, x.output_name })
         assert.same({ n = 1 }, x.request_logs[1].body)
+        assert.equal(200, x.request_logs[1].resp_code)
         assert.equal(null, x.version)
         for _, one in ipairs(log.step_logs[2].component_logs) do
             assert.equal(one.name == "s" and 2 or 1, #one.request_logs)
@@ -57,6 +58,7 @@ describe("the log of a run", function()
                 assert.equal("PUT", one.request_logs[1].method)
                 assert.equal("http://u/in", one.request_logs[1].url)
                 assert.equal("http://u/two", one.request_logs[2].url)
+                assert.equal(200, one.request_logs[2].resp_code)
                 assert.is_string(one.version)
             end
         end

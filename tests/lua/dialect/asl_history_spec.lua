@@ -16,7 +16,7 @@ local BRANCHES = { StartAt = "P", States = { P = { Type = "Parallel", End = true
 
 local function begun(definition, o)
     local w = executions.new({ m = definition }, o)
-    w:module("flowhost.engine.activities").create("q", nil, function() end)
+    w:module("flowhost.engine.activities").create("q", {}, function() end)
     w:rest()
     w:start("m", { n = 1 }, { headers = { prefer = "respond-async" } })
     w:rest()

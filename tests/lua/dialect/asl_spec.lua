@@ -356,7 +356,8 @@ describe("map runs", function()
         local map_runs = w:module "flowhost.ctx.asl_map_runs"
         local found = map_runs.list(row)
         assert.equal(1, #found)
-        local counts = { total = 3, running = 0, succeeded = 2, failed = 1, pending = 0, resultsWritten = 2 }
+        local counts = { total = 3, running = 0, succeeded = 2, failed = 1, pending = 0, aborted = 0,
+            resultsWritten = 2 }
         assert.same(counts, found[1].executions)
         assert.same(counts, found[1].items)
         assert.equal("SUCCEEDED", found[1].status)

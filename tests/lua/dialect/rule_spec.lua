@@ -156,6 +156,23 @@ describe("a component", function()
         assert.equal("5", sent.password)
     end)
 
+    it("that fails is answered soon; its layer settles, what answers later is too late", function()
+        local rule = { suspend = true, components = { { script("late"), script("bad") } },
+            response = { body = { code = "{response.code}", late = "{late}", k = "{global_store.k}" } } }
+        local w = rules.new({ a = rule }, { files = {
+            ["components/late.lua"] = handler
+                [[ ctx.data.store("k", 1) ctx.sleep(2) ctx.response { code = 7 } return 5 ]],
+            ["components/bad.lua"] = handler "error 'x'" } })
+        local request = w:request("POST", "/ps/a", {})
+        w:pass(1100)
+        assert.same({ code = "110002", late = null, k = 1 }, rules.json.decode(request.body))
+        assert.same({}, w:ids())
+        w:settle()
+        assert.equal("suspended", w:run().status)
+        local at = w:request("GET", ("/v1/runs/%s/snapshot"):format(w:ids()[1])):json()
+        assert.same({ { "bad" }, 5, nil }, { at.names, at.data.late, at.data.response })
+    end)
+
     it("takes any status; responseCondition and errorMsg see the answer and http_status", function()
         local w = rules.new({ a = { components = { { api("x", { responseCondition = "{code} == 200",
             errorMsg = "{msg}" }) } } }, b = { components = { { api("x") } }, response = { body = "{x.code}" } },
@@ -228,6 +245,31 @@ describe("a component", function()
         call(w, "a", { body = { n = 1 } })
         assert.equal(3, #w.calls)
     end)
+
+    it("with isCache is asked again for another url, header or user: what is known is nobody else's", function()
+        local of = "{request.body.n}"
+        for name, fields in pairs { url = { url = "http://u/" .. of }, header = { header = { Authorization = of } },
+            auth = { auth = { of, "word" } } } do
+            fields.isCache = true
+            local w = rules.new({ a = { request = { type = "json" }, components = { { api("x", fields) } } } },
+                { upstream = ids })
+            for _, n in ipairs { "ann", "ann", "bob" } do
+                call(w, "a", { body = { n = n } })
+            end
+            assert.equal(2, #w.calls, name)
+        end
+    end)
+
+    it("with isCache does not take what it brought as it was before a change", function()
+        local function rule(more)
+            return { components = { { api("x", { isCache = true, outputData = more }) } }, response = { body = "{x}" } }
+        end
+        local w = rules.new({ a = rule "{id}" }, { upstream = ids })
+        assert.equal("x", (select(2, call(w, "a"))))
+        w:emit("reload", { ["a.rule.json"] = rules.json.encode(rule { was = "{id}" }) }, {}, {}, false)
+        w:settle()
+        assert.same({ was = "x" }, (select(2, call(w, "a"))))
+    end)
 end)
 
 describe("a script", function()
@@ -274,6 +316,17 @@ describe("a script", function()
         assert.equal("110008", w:run().error.code)
     end)
 
+    it("that fails ends the run as failed, whatever it catches, once its layer has settled", function()
+        local rule = { suspend = true, record = true, components = { { script("s"), api("x") } },
+            response = { body = { code = "{response.code}", x = "{x.id}" } } }
+        local w = rules.new({ a = rule }, { upstream = ids, files = {
+            ["components/s.lua"] = handler [[ pcall(ctx.fail, "TIMEOUT", "no way") ]] } })
+        assert.same({ code = "TIMEOUT", x = "x" }, (select(2, call(w, "a"))))
+        assert.equal(1, #w.calls)
+        assert.equal("failed", w:run().status)
+        assert.same({ "TIMEOUT", "no way" }, { w:run().error.code, w:run().error.message })
+    end)
+
     it("stores values that later components and templates see", function()
         local w = rules.new({ a = { record = true, components = { { script("one") }, { script("two") },
             { api("x", { input = { k = "{global_store.k}" } }) } },
@@ -286,6 +339,6 @@ describe("a script", function()
 
     it("out of time is 110000", function()
         local body = run(handler [[ ctx.sleep(100) ]], { component = { timeout = 2 }, rule = { response = null } })
-        assert.equal("110000", body.code)
+        assert.same({ code = "110000", msg = "run script s timeout" }, body)
     end)
 end)

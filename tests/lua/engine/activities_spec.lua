@@ -27,7 +27,7 @@ end
 
 local function create(w, name)
     local got, done = answer()
-    activities(w).create(name, nil, done)
+    activities(w).create(name, {}, done)
     w:rest()
     return got[1]
 end

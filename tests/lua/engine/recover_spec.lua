@@ -286,6 +286,20 @@ describe("recover", function()
         assert.equal(id, audit(w)[3].before.run)
     end)
 
+    it("the audit has what was done in the same millisecond in its order", function()
+        local w = new [[ ctx.suspend "X" ]]
+        w:play "a"
+        local id, wanted = w:ids()[1], {}
+        for i = 1, 12 do
+            wanted[13 - i] = post(w, "fork", { reason = "r" .. i }, id):json().id
+        end
+        local found = {}
+        for i, entry in ipairs(audit(w)) do
+            found[i] = entry.run
+        end
+        assert.same(wanted, found)
+    end)
+
     it("of a run that is not suspended: 409 with its state; unknown: 404", function()
         local w = new [[ return 1 ]]
         w:play "a"

@@ -362,7 +362,8 @@ function M.array(list)
         list = {}
     end
     assert(debug.getmetatable(list) == nil or debug.getmetatable(list) == M.array_mt, "the table has another metatable")
-    return setmetatable(list, M.array_mt)
+    debug.setmetatable(list, M.array_mt)
+    return list
 end
 
 return M

@@ -174,6 +174,38 @@ static void the_store_comes_before_the_folder(void **state)
     fh_keystore_close(keystore);
 }
 
+static void what_a_former_key_has_sealed_is_renewed(void **state)
+{
+    struct sealed sealed;
+    struct fh_keystore *keystore;
+    struct fh_error err;
+    struct fh_buf text, again;
+    (void)state;
+    seal(&sealed, "a", "hunter2");
+    fh_buf_init(&text, 1 << 16);
+    fh_buf_init(&again, 1 << 16);
+    struct fh_slice old = fh_buf_slice(&sealed.text);
+    assert_int_equal(fh_keystore_open(&keystore), 0);
+    assert_int_equal(fh_keystore_renew(keystore, lit("a"), old, lit("now"), &text, &err),
+                     FH_E_NOT_FOUND);
+    assert_int_equal(fh_keys_make(&sealed.keys), 0); /* it comes before the former one */
+    fh_keystore_set_keys(keystore, &sealed.keys);
+    assert_int_equal(fh_keystore_renew(keystore, lit("b"), old, lit("now"), &text, &err),
+                     FH_E_CONFLICT);
+    assert_int_equal(fh_keystore_renew(keystore, lit("a"), lit("x"), lit("now"), &text, &err),
+                     FH_E_SYNTAX);
+    assert_int_equal(text.len, 0);
+    assert_int_equal(fh_keystore_renew(keystore, lit("a"), old, lit("now"), &text, &err), 0);
+    assert_int_equal(
+        fh_keystore_renew(keystore, lit("a"), fh_buf_slice(&text), lit("now"), &again, &err), 0);
+    assert_int_equal(again.len, 0);
+    assert_int_equal(
+        fh_keystore_take(keystore, FH_KEYSTORE_STORE, lit("a"), fh_buf_slice(&text), &err), 0);
+    fh_buf_deinit(&text);
+    fh_keystore_close(keystore);
+    unseal(&sealed);
+}
+
 static void check_redacted(struct fh_keystore *keystore, const char *text, bool is_json,
                            const char *expected)
 {
@@ -224,6 +256,7 @@ int main(void)
         cmocka_unit_test(key_files_keep_all_keys),
         cmocka_unit_test(locked_key_files_need_their_passphrase),
         cmocka_unit_test(the_store_comes_before_the_folder),
+        cmocka_unit_test(what_a_former_key_has_sealed_is_renewed),
         cmocka_unit_test(values_are_redacted_in_every_form),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

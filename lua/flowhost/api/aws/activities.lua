@@ -7,11 +7,12 @@ local core = require "flowhost.core"
 local activities = require "flowhost.engine.activities"
 local call_module = require "flowhost.api.aws.call"
 local check = require "flowhost.api.aws.check"
+local encryption = require "flowhost.api.aws.encryption"
 local json_text = require "flowhost.dialect.asl.json_text"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
-local tags = require "flowhost.api.aws.tags"
+local tags_module = require "flowhost.api.aws.tags"
 local token = require "flowhost.engine.token"
 
 local json = core.json
@@ -41,24 +42,21 @@ end
 
 -- activities -------------------------------------------------------------------------------------------
 
-local function tags_of(list)
-    local found = {}
-    for _, tag in ipairs(list or {}) do
-        found[tag.key or ""] = tag.value or ""
-    end
-    return found
-end
-
 operations.add("CreateActivity", {
-    takes = { name = check.NAME, tags = check.TAGS },
+    takes = { name = check.NAME, tags = check.TAGS, encryptionConfiguration = encryption.SHAPE },
     run = function(call)
-        local problem = check.find_name_problem(call.params.name)
+        local tags, problem = tags_module.read(call.params.tags)
+        local key, unkeyed = encryption.read(call.params.encryptionConfiguration)
+        problem = check.find_name_problem(call.params.name) or problem or unkeyed
         if problem then
             return call:refuse(problem)
         end
-        activities.create(call.params.name, tags_of(call.params.tags), function(activity, refusal)
+        activities.create(call.params.name, { tags = tags, encryption = key }, function(activity, refusal)
             if not activity then
                 return fail_inside(call, refusal)
+            elseif not encryption.is_same(activity.encryption or encryption.read(nil), key) then
+                return call:fail("ActivityAlreadyExists",
+                    ("Activity Already Exists: '%s'"):format(call.arns.activity(activity.name)))
             end
             call:reply { activityArn = call.arns.activity(activity.name),
                 creationDate = call_module.time(activity.created) }
@@ -80,7 +78,7 @@ operations.add("DescribeActivity", {
             return name and no_activity(call)
         end
         local shown = show(call, activity)
-        shown.encryptionConfiguration = { type = "AWS_OWNED_KEY" }
+        shown.encryptionConfiguration = activity.encryption or encryption.read(nil)
         call:reply(shown)
     end,
 })
@@ -116,14 +114,15 @@ operations.add("DeleteActivity", {
     end,
 })
 
-tags.KINDS.activity = {
+tags_module.KINDS.activity = {
     list = function(arn)
         local activity = activities.describe(arn.name)
         return activity and activity.tags
     end,
     change = function(arn, o, _, done)
         activities.tag(arn.name, o, function(problem)
-            done(not problem, problem and { code = "ServiceUnavailable", message = problem.detail or problem.code })
+            done(not problem, problem and { code = problem.code == "TooManyTags" and problem.code
+                or "ServiceUnavailable", message = problem.detail or problem.code })
         end)
     end,
 }
@@ -182,7 +181,7 @@ local function on_sent(call)
         if not problem then
             return call:reply()
         elseif problem.code == "InvalidOutput" then
-            return call:fail("InvalidOutput", ("Invalid Output: '%s'"):format(json_text.explain(call.params.output)
+            return call:fail("InvalidOutput", ("Invalid Output: '%s'"):format(json_text.reason(call.params.output)
                 or problem.detail))
         elseif MESSAGES[problem.code] then
             return call:fail(problem.code, MESSAGES[problem.code])

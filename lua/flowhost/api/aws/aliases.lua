@@ -28,6 +28,10 @@ local function invalid(call, message, list)
     return call:fail("ValidationException", ("%s Received: [%s]"):format(message, table.concat(list, ", ")))
 end
 
+local function missing(call)
+    return call:fail("ResourceNotFound", "Request references a resource that does not exist.")
+end
+
 --- ARNs and weights of a routing configuration as they were given, and what the ARNs are; nil after an answer.
 local function parse(call, routing)
     local texts, weights, arns = {}, {}, {}
@@ -42,12 +46,13 @@ local function parse(call, routing)
 end
 
 --- What is wrong with them: answers, and is true then.
-local function refuse_routing(call, texts, weights, arns)
+---@param machine string  whose versions they must be
+local function refuse_routing(call, texts, weights, arns, machine)
     local sum = 0
     for i, arn in ipairs(arns) do
         if not resource.version_number(arn) then
             return invalid(call, "Routing configuration must contain state machine version ARNs.", texts) or true
-        elseif arn.name ~= arns[1].name then
+        elseif arn.name ~= machine then
             return invalid(call, "Routing configuration must contain versions of the same state machine.", texts)
                 or true
         end
@@ -62,13 +67,17 @@ local function refuse_routing(call, texts, weights, arns)
 end
 
 --- The machine's name and the routes { version, weight } of a routing configuration; nil after an answer.
-local function read_routing(call, routing)
+---@param machine string?  whose versions they must be: by default that of the first
+local function read_routing(call, routing, machine)
     local texts, weights, arns = parse(call, routing)
-    if not texts or refuse_routing(call, texts, weights, arns) then
+    if not texts or refuse_routing(call, texts, weights, arns, machine or arns[1].name) then
         return
     end
     local routes = json.array {}
     for i, arn in ipairs(arns) do
+        if not resource.is_own(call, arn) then
+            return missing(call)
+        end
         routes[i] = { version = resource.version_number(arn), weight = routing[i].weight }
     end
     return arns[1].name, routes
@@ -98,17 +107,19 @@ operations.add("CreateStateMachineAlias", { run = create, takes = { name = NAME,
 
 local function update(call)
     local p = call.params
-    local arn = resource.alias(call, p.stateMachineAliasArn)
+    local arn, _, alias = resource.alias(call, p.stateMachineAliasArn)
     if not arn then
         return
     elseif not p.description and not p.routingConfiguration then
         return call:fail("ValidationException",
             "Either the description or the routing configuration must be specified")
+    elseif not alias then
+        return missing(call)
     end
-    local machine, routing
+    local routing
     if p.routingConfiguration then
-        machine, routing = read_routing(call, p.routingConfiguration)
-        if not machine then
+        _, routing = read_routing(call, p.routingConfiguration, arn.name)
+        if not routing then
             return
         end
     end
@@ -125,9 +136,11 @@ operations.add("UpdateStateMachineAlias", { run = update, takes = { stateMachine
     description = DESCRIPTION, routingConfiguration = ROUTING } })
 
 local function delete(call)
-    local arn = resource.alias(call, call.params.stateMachineAliasArn)
+    local arn, row = resource.alias(call, call.params.stateMachineAliasArn)
     if not arn then
         return
+    elseif not row then
+        return call:reply()
     end
     changes.change("delete_alias", { machine = arn.name, name = arn.qualifier, actor = call.actor },
         function(done, refusal)
@@ -145,7 +158,7 @@ local function describe(call)
     if not arn then
         return
     elseif not alias then
-        return call:fail("ResourceNotFound", "Request references a resource that does not exist.")
+        return missing(call)
     end
     local routing = json.array {}
     for i, route in ipairs(alias.routing) do
@@ -177,7 +190,7 @@ local function matching(row, arn)
 end
 
 local function list(call)
-    local row, arn = resource.machine(call, call.params.stateMachineArn)
+    local row, arn = resource.qualified_machine(call, call.params.stateMachineArn)
     if not row then
         return
     end

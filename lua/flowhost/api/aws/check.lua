@@ -17,6 +17,8 @@ local null = json.null
 
 local M = {}
 
+local MAX_INTEGER = 2 ^ 31 - 1
+
 --- The value as AWS quotes it in a message: structures as Java prints them.
 local function shown(value, shape)
     if type(value) == "number" and value == math.floor(value) then
@@ -98,7 +100,7 @@ function kinds.string(shape, value, path, found)
 end
 
 function kinds.integer(shape, value, path, found)
-    if type(value) ~= "number" or value ~= math.floor(value) then
+    if type(value) ~= "number" or value ~= math.floor(value) or math.abs(value) > MAX_INTEGER then
         return "an Integer"
     end
     check_size(shape, value, value, path, found)
@@ -220,11 +222,18 @@ function M.find_name_problem(text)
     end
 end
 
+--- The problem of a role's ARN (nil: none is given); nil when it can be one.
+function M.find_role_problem(role)
+    if role and not role:find "^arn:aws[%w-]*:iam::%d+:role/." then
+        return { code = "InvalidArn", message = ("Invalid Role Arn: '%s'"):format(role) }
+    end
+end
+
 M.NAME = { "string", required = true, min = 1, max = 80 }
 M.ARN = { "string", required = true, min = 1, max = 256 }
 M.MAX_RESULTS = { "integer", min = 0, max = 1000 }
 M.NEXT_TOKEN = { "string", min = 1, max = 1024 }
 M.TAGS = { "list", of = { "structure", name = "Tag", order = { "key", "value" }, fields = {
-    key = { "string", min = 1, max = 128 }, value = { "string", min = 0, max = 256 } } } }
+    key = { "string", required = true, min = 1, max = 128 }, value = { "string", min = 0, max = 256 } } } }
 
 return M

@@ -179,7 +179,7 @@ local function list(call)
     elseif p.mapRunArn then
         return map_children.list(call)
     end
-    local machine, arn = resource.machine(call, p.stateMachineArn)
+    local machine, arn = resource.qualified_machine(call, p.stateMachineArn)
     if not machine then
         return
     elseif machine.type == "EXPRESS" then
@@ -223,26 +223,24 @@ operations.add("StopExecution", { run = stop, takes = { executionArn = check.ARN
     error = { "string", max = 256 }, cause = { "string", max = 32768 } } })
 
 local function redrive(call)
-    local run = resource.execution(call, call.params.executionArn)
+    local p = call.params
+    local run = resource.execution(call, p.executionArn)
     if not run then
         return
     end
-    local state = redrive_of(run, M.status(run))
-    if state.status ~= "REDRIVABLE" then
-        return call:fail("ExecutionNotRedrivable", state.reason)
-    end
-    remote.call(remote.owner(run.bytes), "redrive", { id = run.id, actor = call.actor }, function(result)
-        if result.code == "WRONG_STATE" or result.code == "RELEASE_MISSING" then
-            return call:fail("ExecutionNotRedrivable", result.detail)
-        elseif result.status then
-            return refuse(call, result)
-        end
-        call:reply { redriveDate = time(timer.now_ms()) }
-    end)
+    local reason = redrive_of(run, M.status(run)).reason
+    remote.call(remote.owner(run.bytes), "redrive", { id = run.id, actor = call.actor, token = p.clientToken },
+        function(result)
+            if result.code == "WRONG_STATE" or result.code == "RELEASE_MISSING" then
+                return call:fail("ExecutionNotRedrivable", reason or result.detail)
+            elseif result.status then
+                return refuse(call, result)
+            end
+            call:reply { redriveDate = time(result.at or timer.now_ms()) }
+        end)
 end
 
 operations.add("RedriveExecution", { run = redrive, takes = { executionArn = check.ARN,
-    clientToken = { "string", min = 1, max = 64 } } })
-
+    clientToken = { "string", min = 1, max = 64, pattern = "^[!-~]+$", shown = "[!-~]+" } } })
 
 return M

@@ -31,7 +31,8 @@ local function events_of(run)
     return events, err and tostring(err)
 end
 
-local DATA = { input = true, output = true, inputDetails = true, outputDetails = true, parameters = true }
+local DATA = { input = true, output = true, inputDetails = true, outputDetails = true, parameters = true,
+    assignedVariables = true, assignedVariablesDetails = true }
 
 local function details_of(given, has_data)
     local shown = {}

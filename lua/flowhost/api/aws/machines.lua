@@ -6,16 +6,16 @@ local call_module = require "flowhost.api.aws.call"
 local changes = require "flowhost.engine.machine_changes"
 local check = require "flowhost.api.aws.check"
 local definition = require "flowhost.api.aws.definition"
+local encryption = require "flowhost.api.aws.encryption"
 local executions_end = require "flowhost.api.aws.executions_end"
 local machine_files = require "flowhost.engine.machine_files"
 local machines = require "flowhost.engine.machines"
 local operations = require "flowhost.api.aws.operations"
 local paging = require "flowhost.api.aws.paging"
 local resource = require "flowhost.api.aws.resource"
+local tags_module = require "flowhost.api.aws.tags"
 
 local time = call_module.time
-
-local M = {}
 
 local TYPE = { "string", enum = { "STANDARD", "EXPRESS" } }
 local DEFINITION = { "string", min = 1, max = 1048576 }
@@ -26,10 +26,6 @@ local LOGGING = { "structure", fields = {
     destinations = { "list", of = { "structure", fields = { cloudWatchLogsLogGroup = { "structure", fields = {
         logGroupArn = { "string", min = 1, max = 256 } } } } } } } }
 local TRACING = { "structure", fields = { enabled = { "boolean" } } }
-local ENCRYPTION = { "structure", fields = {
-    type = { "string", required = true, enum = { "AWS_OWNED_KEY", "CUSTOMER_MANAGED_KMS_KEY" } },
-    kmsKeyId = { "string", min = 1, max = 2048 },
-    kmsDataKeyReusePeriodSeconds = { "integer", min = 60, max = 900 } } }
 local INCLUDED = { "string", enum = { "ALL_DATA", "METADATA_ONLY" } }
 
 local function required(shape)
@@ -42,25 +38,32 @@ end
 
 -- what is given ----------------------------------------------------------------------------------------
 
+--- What is wrong with the destinations of logs.
+local function find_destination_problem(destinations, level)
+    local group = destinations[1] and destinations[1].cloudWatchLogsLogGroup or {}
+    if #destinations > 1 or (not group.logGroupArn and (destinations[1] or level ~= "OFF")) then
+        return "Must specify exactly one Log Destination."
+    elseif group.logGroupArn and not group.logGroupArn:find ":%*$" then
+        return "Log Group ARN must be provided with '*' qualifier."
+    end
+end
+
 --- A logging configuration with what it leaves out; nil, problem.
 local function read_logging(given)
     if not given then
         return { level = "OFF", includeExecutionData = false }
     end
-    local count = #(given.destinations or {})
     local level = given.level or "OFF"
-    if count > 1 or (count == 0 and level ~= "OFF") then
-        return nil, { code = "InvalidLoggingConfiguration",
-            message = "Invalid Logging Configuration: Must specify exactly one Log Destination." }
+    local wrong = find_destination_problem(given.destinations or {}, level)
+    if wrong then
+        return nil, { code = "InvalidLoggingConfiguration", message = "Invalid Logging Configuration: " .. wrong }
     end
     return { level = level, includeExecutionData = given.includeExecutionData or false,
         destinations = given.destinations }
 end
 
-local function find_role_problem(role)
-    if role and not role:find "^arn:aws[%w-]*:iam::%d+:role/." then
-        return { code = "InvalidArn", message = ("Invalid Role Arn: '%s'"):format(role) }
-    end
+local function read_tracing(given)
+    return { enabled = given and given.enabled or false }
 end
 
 local function find_definition_problem(text, type)
@@ -74,15 +77,6 @@ local function find_description_problem(p)
     end
 end
 
---- Tags of a request as a table; nil, problem.
-function M.read_tags(list)
-    local tags = {}
-    for _, tag in ipairs(list or {}) do
-        tags[tag.key or ""] = tag.value or ""
-    end
-    return tags
-end
-
 -- operations -------------------------------------------------------------------------------------------
 
 local function create(call)
@@ -90,14 +84,16 @@ local function create(call)
     local type = p.type or "STANDARD"
     local role = p.roleArn or ("arn:aws:iam::%s:role/flowhost"):format(call.arns.account)
     local logging, problem = read_logging(p.loggingConfiguration)
-    problem = find_description_problem(p) or check.find_name_problem(p.name) or find_role_problem(p.roleArn)
-        or problem or find_definition_problem(p.definition, type)
+    local tags, excess = tags_module.read(p.tags)
+    local key, unkeyed = encryption.read(p.encryptionConfiguration)
+    problem = find_description_problem(p) or check.find_name_problem(p.name) or check.find_role_problem(p.roleArn)
+        or problem or excess or unkeyed or find_definition_problem(p.definition, type)
     if problem then
         return call:refuse(problem)
     end
     changes.change("create", { name = p.name, definition = p.definition, type = type, role = role,
-        logging = logging, tracing = { enabled = p.tracingConfiguration and p.tracingConfiguration.enabled or false },
-        encryption = p.encryptionConfiguration, tags = M.read_tags(p.tags), publish = p.publish,
+        logging = logging, tracing = read_tracing(p.tracingConfiguration),
+        encryption = key, tags = tags, publish = p.publish,
         description = p.versionDescription, actor = call.actor }, function(made, refusal)
             if not made then
                 return call:refuse(refusal)
@@ -110,7 +106,7 @@ end
 operations.add("CreateStateMachine", { run = create, takes = { name = check.NAME, definition = required(DEFINITION),
     roleArn = ROLE, type = TYPE, loggingConfiguration = LOGGING, tags = check.TAGS,
     tracingConfiguration = TRACING, publish = { "boolean" }, versionDescription = DESCRIPTION,
-    encryptionConfiguration = ENCRYPTION } })
+    encryptionConfiguration = encryption.SHAPE } })
 
 local function update(call)
     local p = call.params
@@ -126,13 +122,18 @@ local function update(call)
     if p.loggingConfiguration then
         logging, problem = read_logging(p.loggingConfiguration)
     end
-    problem = find_description_problem(p) or find_role_problem(p.roleArn) or problem
+    local key, unkeyed
+    if p.encryptionConfiguration then
+        key, unkeyed = encryption.read(p.encryptionConfiguration)
+    end
+    problem = find_description_problem(p) or check.find_role_problem(p.roleArn) or problem or unkeyed
         or find_definition_problem(p.definition, row.type)
     if problem then
         return call:refuse(problem)
     end
     changes.change("update", { name = arn.name, definition = p.definition, role = p.roleArn, logging = logging,
-        tracing = p.tracingConfiguration, encryption = p.encryptionConfiguration, publish = p.publish,
+        tracing = p.tracingConfiguration and read_tracing(p.tracingConfiguration), encryption = key,
+        publish = p.publish,
         description = p.versionDescription, actor = call.actor }, function(made, refusal)
             if not made then
                 return call:refuse(refusal)
@@ -144,7 +145,7 @@ end
 
 operations.add("UpdateStateMachine", { run = update, takes = { stateMachineArn = check.ARN, definition = DEFINITION,
     roleArn = ROLE, loggingConfiguration = LOGGING, tracingConfiguration = TRACING, publish = { "boolean" },
-    versionDescription = DESCRIPTION, encryptionConfiguration = ENCRYPTION } })
+    versionDescription = DESCRIPTION, encryptionConfiguration = encryption.SHAPE } })
 
 --- Deletes a machine; its executions that have not ended are stopped.
 local function delete(call)
@@ -153,7 +154,7 @@ local function delete(call)
         return
     elseif not resource.is_own(call, arn) then
         return call:reply()
-    elseif arn.qualifier then
+    elseif arn.qualifier or arn.label then
         return resource.whole_machine(call, call.params.stateMachineArn)
     end
     local row = machines.get(arn.name)
@@ -178,8 +179,8 @@ local function show_revision(row, revision, has_data)
         name = row.name, type = row.type, roleArn = revision.role, revisionId = revision.revision,
         definition = has_data and text or "{}", variableReferences = has_data and definition.variables(text) or nil,
         loggingConfiguration = revision.logging or read_logging(nil),
-        tracingConfiguration = { enabled = revision.tracing and revision.tracing.enabled or false },
-        encryptionConfiguration = row.encryption or { type = "AWS_OWNED_KEY" },
+        tracingConfiguration = read_tracing(revision.tracing),
+        encryptionConfiguration = row.encryption or encryption.read(nil),
     }
 end
 
@@ -261,5 +262,3 @@ end
 operations.add("ValidateStateMachineDefinition", { run = validate, takes = { definition = required(DEFINITION),
     type = TYPE, severity = { "string", enum = { "ERROR", "WARNING" } },
     maxResults = { "integer", min = 0, max = 100 } } })
-
-return M

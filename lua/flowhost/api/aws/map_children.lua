@@ -79,7 +79,9 @@ function M.describe(call)
     local shown = show(call, child, arn.name .. "/" .. arn.label)
     shown.mapRunArn = call.arns.map_run(arn.name, arn.label, map_run.uuid)
     shown.input, shown.inputDetails = has_data and json.encode_stored(child.input) or nil, { included = has_data }
-    shown.redriveStatus = child.status == "SUCCEEDED" and "NOT_REDRIVABLE" or "REDRIVABLE_BY_MAP_RUN"
+    local is_bound = child.status == "SUCCEEDED" or child.status == "RUNNING"
+    shown.redriveStatus = is_bound and "NOT_REDRIVABLE" or "REDRIVABLE_BY_MAP_RUN"
+    shown.redriveStatusReason = is_bound and ("Execution is %s and cannot be redriven"):format(child.status) or nil
     if child.status == "SUCCEEDED" then
         shown.output, shown.outputDetails = has_data and json.encode_stored(child.output) or nil,
             { included = has_data }

@@ -3,7 +3,7 @@
 --
 --   list(run) -> map runs of an execution's row     find(machine, label, uuid) -> map run | nil
 --   update(map_run, { maxConcurrency, toleratedFailureCount, toleratedFailurePercentage }, done(problem | nil))
---   map run: execution (name), label, uuid, status, started, ended (ms), max_concurrency, tolerated_count,
+--   map run: number, execution (name), label, uuid, status, started, ended (ms), max_concurrency, tolerated_count,
 --            tolerated_percentage, items, executions { pending, running, succeeded, failed, timedOut, aborted, total,
 --            resultsWritten }
 
@@ -27,7 +27,7 @@ local function list(call)
     local found = map_runs.list(run)
     paging.send(call, "mapRuns", found, {
         place_of = function(one)
-            return one.uuid
+            return ("%010d"):format(one.number)
         end,
         show = function(one)
             return { executionArn = call.params.executionArn,

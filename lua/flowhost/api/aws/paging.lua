@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Pages of lists. A nextToken says where the next page begins: hex of the operation's name and that place.
+-- Pages of lists. A nextToken says of which list it is and where the next page begins: hex of the operation's name, a
+-- hash of what was asked for, and that place.
 
 local core = require "flowhost.core"
 
@@ -15,6 +16,17 @@ function M.limit(call)
     return asked and asked > 0 and asked or DEFAULT
 end
 
+--- What a list is of: its pages may differ in size only.
+local function scope(call)
+    local asked = {}
+    for name, value in pairs(call.params) do
+        if name ~= "maxResults" and name ~= "nextToken" then
+            asked[name] = value
+        end
+    end
+    return call.operation .. " " .. system.hash64(core.json.encode(asked))
+end
+
 --- The place at which the page begins: nil for the first; false after an answer.
 function M.place(call)
     local token = call.params.nextToken
@@ -22,8 +34,8 @@ function M.place(call)
         return nil
     end
     local text = crypto.unhex(token)
-    local operation, place = (text or ""):match "^(%w+)\n(.*)$"
-    if operation ~= call.operation then
+    local own, place = (text or ""):match "^(%w+ %x+)\n(.*)$"
+    if own ~= scope(call) then
         call:fail("InvalidToken", "Invalid Token: 'Invalid token'")
         return false
     end
@@ -31,7 +43,7 @@ function M.place(call)
 end
 
 function M.token(call, place)
-    return system.hex(call.operation .. "\n" .. place)
+    return system.hex(scope(call) .. "\n" .. place)
 end
 
 --- Answers with a page of a list in memory, ordered by what `place_of` says (texts that compare).

@@ -60,10 +60,17 @@ function M.machine(call, text)
     return row, arn
 end
 
+--- Answers that nothing can be done by the ARN of a Map state.
+function M.no_map_state(call, text)
+    return call:fail("ValidationException", ("The ARN refers to a Distributed Map state: '%s'"):format(text))
+end
+
 --- The machine that an ARN without a version or alias names.
 function M.whole_machine(call, text)
     local row, arn = M.machine(call, text)
-    if row and arn.qualifier then
+    if row and arn.label then
+        return M.no_map_state(call, text)
+    elseif row and arn.qualifier then
         return invalid(call, "Resource type not valid in this context: " .. (tonumber(arn.qualifier)
             and "version" or "alias"))
     end
@@ -73,6 +80,20 @@ end
 --- Whether an ARN ends with the number of a version.
 function M.version_number(arn)
     return arn.qualifier and arn.qualifier:find "^[1-9]%d*$" and tonumber(arn.qualifier) or nil
+end
+
+--- The machine and its ARN, which may name a version or an alias that there is.
+function M.qualified_machine(call, text)
+    local row, arn = M.machine(call, text)
+    if not row then
+        return
+    end
+    local number = M.version_number(arn)
+    if number and not machines.version(row, number)
+        or arn.qualifier and not number and not machines.alias(row, arn.qualifier) then
+        return no_machine(call, text)
+    end
+    return row, arn
 end
 
 --- The machine, the version or alias (nil) and its number or name of an ARN with a qualifier.

@@ -21,6 +21,7 @@ local json, system = core.json, core.system
 local time = call_module.time
 
 local BILLED_MS, BILLED_MB = 100, 64
+local TRACE = { "string", max = 256, pattern = "^[%z\1-\127]*$", shown = "\\p{ASCII}*" }
 
 -- what is started --------------------------------------------------------------------------------------
 
@@ -40,6 +41,8 @@ local function read(call, type)
     local row, arn = resource.machine(call, call.params.stateMachineArn)
     if not row then
         return
+    elseif arn.label then
+        return resource.no_map_state(call, call.params.stateMachineArn)
     elseif type and row.type ~= type then
         return call:fail("StateMachineTypeNotSupported",
             "This operation is not supported by this type of state machine")
@@ -141,7 +144,7 @@ local function start(call)
 end
 
 operations.add("StartExecution", { run = start, takes = { stateMachineArn = check.ARN,
-    name = { "string", min = 1, max = 80 }, input = { "string" }, traceHeader = { "string", max = 256 } } })
+    name = { "string", min = 1, max = 80 }, input = { "string" }, traceHeader = TRACE } })
 
 --- The outcome of an express execution.
 local function send_outcome(call, o, run)
@@ -162,7 +165,7 @@ end
 operations.add("StartSyncExecution", {
     role = "operator",
     takes = { stateMachineArn = check.ARN, name = { "string", min = 1, max = 80 }, input = { "string" },
-        traceHeader = { "string", max = 256 }, includedData = executions.INCLUDED },
+        traceHeader = TRACE, includedData = executions.INCLUDED },
     run = function(call)
         if is_refused(call, true) then
             return

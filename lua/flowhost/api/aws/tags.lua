@@ -27,8 +27,23 @@ M.KINDS = {
 }
 
 local TAGGED = { "string", required = true, min = 1, max = 256 }
+local MOST = 50
 
---- The kind, the ARN and the tags of a resource; nil after an answer.
+--- Tags of a request as a table; nil, problem when there are more than a resource can have.
+---@param list { key: string, value: string? }[]?
+function M.read(list)
+    local tags, count = {}, 0
+    for _, tag in ipairs(list or {}) do
+        count = count + (tags[tag.key] and 0 or 1)
+        tags[tag.key] = tag.value or ""
+    end
+    if count > MOST then
+        return nil, { code = "TooManyTags", message = ("A resource has at most %d tags"):format(MOST) }
+    end
+    return tags
+end
+
+--- The kind, the ARN and the tags of a resource; nil after an answer. Versions and aliases have none.
 local function find(call)
     local text = call.params.resourceArn
     local arn = resource.arn(call, text, { stateMachine = true, activity = true })
@@ -36,7 +51,7 @@ local function find(call)
         return
     end
     local kind = M.KINDS[arn.kind]
-    local tags = kind and resource.is_own(call, arn) and kind.list(arn)
+    local tags = not arn.qualifier and resource.is_own(call, arn) and kind.list(arn)
     if not tags then
         return call:fail("ResourceNotFound", ("Resource not found: '%s'"):format(text))
     end
@@ -58,9 +73,9 @@ end
 operations.add("TagResource", {
     takes = { resourceArn = TAGGED, tags = { "list", required = true, of = check.TAGS.of } },
     run = function(call)
-        local set = {}
-        for _, tag in ipairs(call.params.tags) do
-            set[tag.key or ""] = tag.value or ""
+        local set, problem = M.read(call.params.tags)
+        if not set then
+            return call:refuse(problem)
         end
         change(call, { set = set })
     end,

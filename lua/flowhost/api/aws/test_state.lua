@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- TestState: one state on its own (ctx/asl_test_state.lua).
 
+local check = require "flowhost.api.aws.check"
 local operations = require "flowhost.api.aws.operations"
 local start = require "flowhost.api.aws.start"
 local tests = require "flowhost.ctx.asl_test_state"
@@ -20,12 +21,15 @@ operations.add("TestState", {
             mapIterationFailureCount = { "integer", min = 0 }, mapItemReaderData = { "string" } } },
     },
     run = function(call)
-        if start.is_refused(call, true) then
+        local problem = check.find_role_problem(call.params.roleArn)
+        if problem then
+            return call:refuse(problem)
+        elseif start.is_refused(call, true) then
             return
         end
-        tests.run(call.params, function(answer, problem)
-            if problem then
-                return call:refuse(problem)
+        tests.run(call.params, function(answer, refusal)
+            if refusal then
+                return call:refuse(refusal)
             end
             call:reply(answer)
         end)

@@ -8,6 +8,7 @@ local list, object, partial, ref, text = shape.list, shape.object, shape.partial
 local PASSWORD = { type = "string", minLength = 8, maxLength = 1024 }
 local EXPIRES = { type = "string", description = "such as 30d or 12h" }
 local EPS = { type = "number", exclusiveMinimum = 0, maximum = 1e6, description = "starts a second" }
+local SCOPE = { type = "string", maxLength = 200, description = "such as GET /v1/runs/*" }
 local REMOVED = { { status = 204, description = "It is removed" } }
 
 local function answer(status, schema, headers)
@@ -43,7 +44,7 @@ return { tag = "access", paths = {
         get = list_of("listTokens", "Tokens, without their texts", "Token"),
         post = { id = "createToken", summary = "A new token; its text is in this answer only",
             answers = answer(201, ref "Token"), body = { is_required = true, schema = partial({ role = ref "Role",
-                name = text, expires = EXPIRES }, { "role" }) } },
+                name = text, expires = EXPIRES, scopes = list(SCOPE) }, { "role" }) } },
     },
     ["/v1/tokens/{id}"] = { delete = { id = "removeToken", summary = "Remove a token", answers = REMOVED } },
     ["/v1/apps"] = {

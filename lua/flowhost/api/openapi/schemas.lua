@@ -93,7 +93,7 @@ M.Role = enum("viewer", "operator", "admin")
 M.User = partial({ name = text, role = ref "Role", disabled = boolean, created_at = or_null(time) },
     { "name", "role" }, true)
 M.Token = partial({ id = text, name = or_null(text), role = or_null(text), app = or_null(text),
-    created_at = or_null(time), expires_at = or_null(time), last_used_at = or_null(time),
+    scopes = or_null(list(text)), created_at = or_null(time), expires_at = or_null(time), last_used_at = or_null(time),
     token = text }, { "id", "name", "app" }, true)
 M.App = object { name = text, owner = or_null(text), eps = number, state = enum("pending", "accepted", "rejected"),
     members = list(text), description = or_null(text), created_at = or_null(time) }

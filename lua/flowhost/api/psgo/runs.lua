@@ -45,11 +45,15 @@ local function outline_names(code, layer)
     return json.array(code and code.outline and code.outline[layer] or {})
 end
 
+--- The seed's code of an error that ended the run from outside of its components.
+local OF_LIMIT = { CPU_LIMIT = "110000", MEMORY_LIMIT = "110000" }
+
 --- What a suspended run's row says by itself.
 local function brief_of(row, flow)
     local rule, err = rule_of(flow), row.error or {}
     return { id = row.id, trx = row.id, log_id = row.trace_id, method = rule.method, path = rule.name or row.flow,
-        version = row.version, step = rule.layers, err_code = err.code or "000400", err_msg = err.message or "" }
+        version = row.version, step = rule.layers, err_code = OF_LIMIT[err.code] or err.code or "000400",
+        err_msg = err.message or "" }
 end
 
 --- Adds where it stands; its snapshot, nil when it stands in no layer.
@@ -180,7 +184,9 @@ local CODES = { NO_RUN = 100006, NO_SNAPSHOT = 100006, EDIT_INVALID = 100002, WR
 local NAMES = { ["/layer"] = "/cur_step", ["/names"] = "/err_names" }
 
 local function refuse(request, result)
-    envelope.fail(request, CODES[result.code] or 100004, (result.detail:gsub("^/%a+", NAMES)))
+    local first = result.errors and result.errors[1]
+    local code = first and first.pointer:find "[cC]ondition$" and 110004 or CODES[result.code] or 100004
+    envelope.fail(request, code, (result.detail:gsub("^/%a+", NAMES)))
 end
 
 local function decoded(value)

@@ -335,15 +335,15 @@ function M.check(text)
     return scan.duplicate
 end
 
---- What AWS says of a text that is no JSON, without the place; nil where it has no words for it.
-function M.explain(text)
+--- What is wrong with a text that was to be JSON of any kind, without its place; nil when the parser finds nothing.
+function M.reason(text)
     local wrong = text:find "%S" and M.check(text)
-    return wrong and wrong.message:match "^(.-)\n at "
+    return wrong and wrong.code == "INVALID_JSON_DESCRIPTION" and wrong.message:match "^(.-)\n at " or nil
 end
 
 --- What AWS says of the input of an execution whose text is no JSON.
 function M.refuse_input(text)
-    return ("Invalid State Machine Execution Input: '%s'"):format(M.explain(text) or "Invalid execution input.")
+    return ("Invalid State Machine Execution Input: '%s'"):format(M.reason(text) or "Invalid execution input.")
 end
 
 return M
