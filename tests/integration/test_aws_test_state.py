@@ -58,6 +58,9 @@ class OneState(AwsCase):
         self.assertEqual(data["response"]["statusCode"], "200")
         data = self.try_state(definition, roleArn=ROLE, inspectionLevel="DEBUG")["inspectionData"]
         self.assertNotIn("request", data)
+        definition["Parameters"]["Transform"] = {"RequestBodyEncoding": "URL_ENCODED"}
+        data = self.try_state(definition, roleArn=ROLE, inspectionLevel="TRACE")["inspectionData"]
+        self.assertEqual(data["request"]["body"], "a=1")
 
     def test_problems(self):
         definition = json.dumps(INVOKE)

@@ -63,9 +63,10 @@ end
 --- Notes what an HTTP task sends and gets.
 local function watch_http(exchange, on, is_revealed)
     function on.sent(o)
+        local body = o.form and request_url.encode_form("form", o.form) or o.body
         exchange.request = { protocol = "HTTP/1.1", method = o.method,
             url = request_url.build { url = o.url, query = o.query },
-            headers = header_text(o.headers, is_revealed), body = o.body or body_text(o.json) }
+            headers = header_text(o.headers, is_revealed), body = body or body_text(o.json) }
     end
     function on.answered(answer)
         exchange.response = { protocol = "HTTP/1.1", statusCode = ("%d"):format(answer.status),

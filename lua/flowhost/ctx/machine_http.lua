@@ -11,36 +11,84 @@ local function fail(name, cause)
     error({ error = name, cause = cause, is_final = true }, 0)
 end
 
+--- A parameter that is an object; nil without it.
+local function object_of(parameters, name)
+    local value = parameters[name]
+    if value == nil or value == json.null then
+        return nil
+    elseif type(value) ~= "table" or json.is_array(value) then
+        fail("States.Runtime", ("http:invoke: %s must be an object"):format(name))
+    end
+    return value
+end
+
+--- The text of a value in a header or a form.
+local function text_of(value)
+    return type(value) == "table" and json.encode(value) or value == json.null and "" or tostring(value)
+end
+
+local function texts_of(list)
+    local texts = {}
+    for i = 1, #list do
+        texts[i] = text_of(list[i])
+    end
+    return texts
+end
+
 local function headers_of(parameters)
     local headers = {}
-    for name, value in pairs(parameters.Headers or {}) do
-        headers[name] = type(value) == "table" and table.concat(value, ",") or tostring(value)
+    for name, value in pairs(object_of(parameters, "Headers") or {}) do
+        headers[name] = json.is_array(value) and table.concat(texts_of(value), ",") or text_of(value)
     end
-    local connection = type(parameters.Authentication) == "table" and parameters.Authentication.ConnectionArn
-    if connection then
+    local authentication = object_of(parameters, "Authentication")
+    local connection = authentication and authentication.ConnectionArn
+    if type(connection) == "string" then
         headers.Authorization = secret.secret(connection:match ":connection/([^/]+)" or connection)
     end
     return headers
 end
 
-local function form_of(body)
-    local parts = {}
-    for name, value in pairs(body) do
-        parts[#parts + 1] = (name .. "=" .. tostring(value)):gsub("[^%w=._~-]", function(char)
-            return ("%%%02X"):format(char:byte())
-        end)
+--- How an array is written, by Transform.RequestEncodingOptions.ArrayFormat: adds to `form`.
+local ARRAYS = {
+    BRACKETS = function(form, name, list)
+        form[name .. "[]"] = texts_of(list)
+    end,
+    COMMAS = function(form, name, list)
+        form[name] = table.concat(texts_of(list), ",")
+    end,
+    REPEAT = function(form, name, list)
+        form[name] = texts_of(list)
+    end,
+}
+
+local function add_value(form, name, value, format)
+    if type(value) ~= "table" then
+        form[name] = text_of(value)
+    elseif json.is_array(value) and ARRAYS[format] then
+        ARRAYS[format](form, name, value)
+    else -- INDICES; objects look the same
+        for key, inner in pairs(value) do
+            add_value(form, ("%s[%s]"):format(name, json.is_array(value) and key - 1 or key), inner, format)
+        end
     end
-    table.sort(parts)
-    return table.concat(parts, "&")
+end
+
+local function form_of(body, transform)
+    local options = object_of(transform, "RequestEncodingOptions") or {}
+    local form = {}
+    for name, value in pairs(body) do
+        add_value(form, name, value, options.ArrayFormat)
+    end
+    return form
 end
 
 local function options_of(call, parameters)
     local o = { url = parameters.ApiEndpoint, method = parameters.Method, headers = headers_of(parameters),
-        query = parameters.QueryParameters, timeout = call.timeout_s or 60, raise = false, onlyData = false }
-    local transform = parameters.Transform or {}
+        query = object_of(parameters, "QueryParameters"), timeout = call.timeout_s or 60, raise = false,
+        onlyData = false }
+    local transform = object_of(parameters, "Transform") or {}
     if parameters.RequestBody ~= nil and transform.RequestBodyEncoding == "URL_ENCODED" then
-        o.body = form_of(parameters.RequestBody)
-        o.headers["Content-Type"] = "application/x-www-form-urlencoded"
+        o.form = form_of(object_of(parameters, "RequestBody") or {}, transform)
     elseif type(parameters.RequestBody) == "string" then
         o.body = parameters.RequestBody
     elseif parameters.RequestBody ~= nil then

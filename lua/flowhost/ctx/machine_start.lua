@@ -4,9 +4,11 @@
 -- execution has a UUID.
 
 local core = require "flowhost.core"
+local activities = require "flowhost.engine.activities"
 local arn_module = require "flowhost.dialect.asl.arn"
 local children = require "flowhost.engine.children"
 local error_object = require "flowhost.engine.error"
+local json_text = require "flowhost.dialect.asl.json_text"
 local machine_flow = require "flowhost.engine.machine_flow"
 local machines = require "flowhost.engine.machines"
 local rows = require "flowhost.engine.rows"
@@ -22,7 +24,7 @@ local function refuse(host, code, message)
 end
 
 local function no_machine(host, text)
-    refuse(host, "StateMachineDoesNotExist", ("State Machine Does Not Exist: '%s'"):format(tostring(text)))
+    refuse(host, "StateMachineDoesNotExist", ("State Machine Does Not Exist: '%s'"):format(text))
 end
 
 --- What is started, decided once: { machine, flow, tags }. Of a machine that is gone since then the flow has but a
@@ -44,12 +46,30 @@ local function find_machine(host, arn, text, name)
     return found or { machine = { name = arn.name, generation = "" }, tags = {}, flow = { name = flow_name } }
 end
 
-local function input_of(parameters)
+--- What the execution gets: an Input that is a text is JSON.
+local function input_of(host, parameters)
     local input = parameters.Input
     if input == nil or input == json.null then
         return {}
+    elseif type(input) == "string" then
+        local value = json.decode(input)
+        if value == nil then
+            refuse(host, "InvalidExecutionInput", json_text.refuse_input(input))
+        end
+        return value
     end
     return input
+end
+
+local function name_of(host, parameters)
+    local name = parameters.Name
+    if name == nil or name == json.null then
+        return host:uuid()
+    elseif not activities.is_name(name) then
+        refuse(host, "InvalidName", ("Invalid Name: '%s'"):format(type(name) == "string" and name
+            or json.encode(name)))
+    end
+    return name
 end
 
 -- the execution as DescribeExecution shows it --------------------------------------------------------
@@ -108,10 +128,12 @@ end
 return function(host, call)
     local parameters = type(call.input) == "table" and call.input or {}
     local text = parameters.StateMachineArn
-    local name = type(parameters.Name) == "string" and parameters.Name or host:uuid()
-    local arn = arn_module.parse(text)
-    local found = find_machine(host, arn, tostring(text), name)
-    local input = input_of(parameters)
+    if type(text) ~= "string" then
+        error({ error = "States.Runtime", cause = "states:startExecution needs StateMachineArn", is_final = true }, 0)
+    end
+    local name = name_of(host, parameters)
+    local found = find_machine(host, arn_module.parse(text), text, name)
+    local input = input_of(host, parameters)
     local input_json = json.encode_stored(input)
     local key = machines.execution_key(found.machine, name)
     local is_kept = found.flow.durable ~= "never"

@@ -79,7 +79,8 @@ end
 
 SERVICES["lambda:invoke"] = function(host, call)
     local parameters = type(call.input) == "table" and call.input or {}
-    if type(parameters.FunctionName) ~= "string" then
+    local name = type(parameters.FunctionName) == "string" and function_name(parameters.FunctionName)
+    if not name then
         fail("States.Runtime", "lambda:invoke needs FunctionName")
     end
     local payload = parameters.Payload
@@ -88,7 +89,7 @@ SERVICES["lambda:invoke"] = function(host, call)
     end
     local own = { resource = call.resource, timeout_s = call.timeout_s, heartbeat_s = call.heartbeat_s,
         on = { started = function() end } }
-    local result = call_function(host, function_name(parameters.FunctionName), own, payload)
+    local result = call_function(host, name, own, payload)
     return { ExecutedVersion = "$LATEST", Payload = result, StatusCode = 200 }
 end
 

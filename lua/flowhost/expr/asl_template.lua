@@ -24,13 +24,17 @@ local function kind_of(value, o)
     return KINDS[type(value)] or "NULL"
 end
 
-local function refuse(field, value, at, o)
-    local message = intrinsic.invalid_text(field)
-    if type(value) ~= "string" then
-        message = ("The value for the field '%s' must be a STRING that contains a JSONPath but was an %s"):format(field,
-            kind_of(value, o))
+--- What AWS says of a field whose value is neither a path nor a call.
+function M.invalid_value(field, value, o)
+    if type(value) == "string" then
+        return intrinsic.invalid_text(field)
     end
-    error({ template = true, message = message, location = at .. "/" .. field }, 0)
+    return ("The value for the field '%s' must be a STRING that contains a JSONPath but was an %s"):format(field,
+        kind_of(value, o))
+end
+
+local function refuse(field, value, at, o)
+    error({ template = true, message = M.invalid_value(field, value, o), location = at .. "/" .. field }, 0)
 end
 
 -- dynamic fields -------------------------------------------------------------------------------------

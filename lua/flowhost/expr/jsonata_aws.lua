@@ -13,7 +13,7 @@ local MODULUS = 2147483647 -- of the generator by Park and Miller
 local ALGORITHMS = { ["MD5"] = true, ["SHA-1"] = true, ["SHA-256"] = true, ["SHA-384"] = true, ["SHA-512"] = true }
 
 local function refuse(name, index, value, wanted)
-    error({ code = "T0410", index = index, token = name, value = value,
+    error({ code = "T0410", index = index, token = name, value = value, wanted = wanted,
         message = ("argument %d of function %s must be %s"):format(index, name, wanted) }, 0)
 end
 

@@ -54,6 +54,25 @@ local function check_longer(before, after)
     return after
 end
 
+describe("the history of a Map", function()
+    it("tells the iterations that another one's failure ended", function()
+        local choice = { Type = "Choice", Default = "W", Choices = json.array {
+            { Variable = "$", NumericEquals = 2, Next = "F" } } }
+        local w = executions.new { m = { StartAt = "M", States = { M = { Type = "Map", End = true, MaxConcurrency = 2,
+            ItemProcessor = { StartAt = "C", States = { C = choice, F = { Type = "Fail", Error = "E" },
+                W = { Type = "Wait", Seconds = 1000, End = true } } } } } } }
+        local request = w:start("m", json.array { 1, 2, 3 })
+        w:rest()
+        local last = {}
+        for _, event in ipairs(executions.history(w, request.answered.headers["flowhost-run"])) do
+            last[#last + 1] = { event.type, event.previousEventId, event.mapIterationAbortedEventDetails }
+        end
+        assert.same({ { "FailStateEntered", 10 }, { "MapIterationFailed", 11 }, { "WaitStateAborted", 7 },
+            { "MapIterationAborted", 7, { name = "M", index = 0 } }, { "MapStateFailed", 11 },
+            { "ExecutionFailed", 15 } }, { unpack(last, #last - 5) })
+    end)
+end)
+
 describe("the history of an execution under way", function()
     it("shows takers of tasks where they came, with their time", function()
         for _, o in ipairs { {}, { settings = { park_after = "0.001" } } } do

@@ -205,6 +205,16 @@ describe("SFC's extensions", function()
 end)
 
 describe("JSONata", function()
+    it("of a Choice itself counts where no rule matches", function()
+        local state = { Type = "Choice", Output = "default", Assign = { by = "default" }, Default = "B",
+            Choices = json.array { { Condition = "{% $states.input.hit %}", Next = "B" } } }
+        local definition = machine({ Z = { Type = "Pass", Assign = { by = "nobody" }, Next = "A" }, A = state,
+            B = { Type = "Pass", Output = "{% [$states.input, $by] %}", End = true } }, "Z",
+            { QueryLanguage = "JSONata" })
+        assert.same({ { hit = true }, "nobody" }, (output_of(definition, { hit = true })))
+        assert.same({ "default", "default" }, (output_of(definition, { hit = false })))
+    end)
+
     it("has the functions of AWS", function()
         local out = output_of(machine({ A = { Type = "Pass", End = true, Output = { hash =
             "{% $hash('Hello', 'SHA-256') %}", part = "{% $partition([1..3], 2) %}", list = "{% $range(0, 6, 3) %}",
@@ -227,6 +237,42 @@ describe("JSONata", function()
         local after = w:crash(nil, { seconds_later = 60 })
         after:settle()
         assert.equal(before, json.encode(after:run(id).output))
+    end)
+end)
+
+describe("startExecution", function()
+    local child = machine({ A = { Type = "Pass", End = true } }, "A")
+
+    local function start(parameters)
+        local w = executions.new { child = child, m = machine({ A = { Type = "Task", End = true,
+            Parameters = parameters, Resource = "arn:aws:states:::states:startExecution.sync:2" } }, "A") }
+        local request = w:play("m", {})
+        return w:run(request.answered.headers["flowhost-run"])
+    end
+
+    local ARN = ("arn:aws:states:us-east-1:%s:stateMachine:child"):format(executions.ACCOUNT)
+
+    it("takes a text as the JSON that it is", function()
+        for text, value in pairs { ['{"a":[1]}'] = { a = { 1 } }, ['"x"'] = "x", ["5"] = 5 } do
+            local output = start({ StateMachineArn = ARN, Input = text }).output
+            assert.same({ value, value }, { output.Input, output.Output })
+        end
+    end)
+
+    it("fails as the API does on what it does not take", function()
+        local cases = {
+            { { StateMachineArn = ARN, Input = "not" }, "StepFunctions.InvalidExecutionInputException", "Invalid State "
+                .. "Machine Execution Input: 'Unrecognized token 'not': was expecting (JSON String, Number, Array, "
+                .. "Object or token 'null', 'true' or 'false')' (Service: AWSStepFunctions; Status Code: 400; Error "
+                .. "Code: InvalidExecutionInput; Request ID: " },
+            { { StateMachineArn = ARN, Name = "a b" }, "StepFunctions.InvalidNameException",
+                "Invalid Name: 'a b' (Service: AWSStepFunctions; Status Code: 400; Error Code: InvalidName; " },
+            { {}, "States.Runtime", "states:startExecution needs StateMachineArn" },
+        }
+        for _, case in ipairs(cases) do
+            local data = start(case[1]).error.data
+            assert.same({ case[2], case[3] }, { data.error, data.cause:sub(1, #case[3]) })
+        end
     end)
 end)
 

@@ -32,8 +32,7 @@ local function read_input(call)
     if value ~= nil then
         return true, value
     end
-    call:fail("InvalidExecutionInput", ("Invalid State Machine Execution Input: '%s'"):format(
-        json_text.reason(text) or "Invalid execution input."))
+    call:fail("InvalidExecutionInput", json_text.refuse_input(text))
     return false
 end
 

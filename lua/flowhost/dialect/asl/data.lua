@@ -19,6 +19,11 @@ local M = {}
 
 local root_value = jsonpath.root_value
 
+--- A value as causes of errors name it.
+function M.show(value, c)
+    return type(value) == "string" and value or c.json.encode(value)
+end
+
 -- JSONPath -------------------------------------------------------------------------------------------
 
 --- fun(f, value) -> what is at a path; nil for the whole value.
@@ -201,9 +206,11 @@ local function compile_query_prepare(given, c)
     end
 end
 
+local IS_WORK = { Task = true, Parallel = true, Map = true }
+
 local function compile_query_finish(given, c)
     local output = M.output(given, c)
-    local needs_result = given.Output ~= nil or given.Assign ~= nil
+    local needs_result = IS_WORK[given.Type] and (given.Output ~= nil or given.Assign ~= nil)
     return function(f, input, result)
         return output(f, input, needs_result and { result = result } or nil, result)
     end
@@ -228,7 +235,8 @@ end
 
 --- A number that a field gives: literal, by expression, or by the path of FIELDPath. fun(f, input) -> number or nil.
 ---@param check fun(value: any, path: table?): number  raises what AWS says of any other value
-function M.number(given, field, c, check)
+---@param place string?  of the fields within the state, such as "ItemBatcher/"
+function M.number(given, field, c, check, place)
     local value, path_text = given[field], given[field .. "Path"]
     if path_text ~= nil then
         local read = M.reader(path_text, c) or function(_, input)
@@ -238,7 +246,7 @@ function M.number(given, field, c, check)
             return check(read(f, input), path_text)
         end
     elseif query.expression_of(value) then
-        local compute = query.typed(value, field, c, "number", function(result)
+        local compute = query.typed(value, (place or "") .. field, c, "number", function(result)
             return type(result) == "number"
         end)
         return function(f, input)

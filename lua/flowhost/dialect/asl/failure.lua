@@ -8,7 +8,6 @@
 -- What expressions raise has the same two fields; `finish` puts the state's sentence before the cause and marks it.
 
 local data = require "flowhost.dialect.asl.data"
-local query = require "flowhost.dialect.asl.query"
 
 local M = {}
 
@@ -92,10 +91,10 @@ end
 
 -- Catch ----------------------------------------------------------------------------------------------
 
-local function compile_catcher(one, c)
+local function compile_catcher(one, i, c)
     local catcher = { names = one.ErrorEquals, next = one.Next }
     if c.is_jsonata then
-        local output = data.output(one, c, "Catch/")
+        local output = data.output(one, c, ("Catch[%d]/"):format(i - 1))
         function catcher.take(f, input, thrown)
             return output(f, input, { errorOutput = thrown }, thrown)
         end
@@ -116,7 +115,7 @@ function M.compile_catch(given, c)
     end
     local list = {}
     for i, one in ipairs(given) do
-        list[i] = compile_catcher(one, c)
+        list[i] = compile_catcher(one, i, c)
     end
     return list
 end
@@ -136,7 +135,5 @@ function M.thrown(failure, null)
     return { Error = failure.error == nil and null or failure.error, Cause = failure.cause == nil and empty
         or failure.cause }
 end
-
-M.query_refuse = query.refuse
 
 return M

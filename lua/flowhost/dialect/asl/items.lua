@@ -11,30 +11,29 @@ local function raise(cause)
     failure.raise("States.Runtime", cause)
 end
 
-local function show(value, c)
-    return type(value) == "string" and value or c.json.encode(value)
-end
-
 --- A number of a field or at the path of FIELDPath; texts of numbers will do. fun(f, input, value) -> number; nil
 --- without the field.
 ---@param kind "integer"|"float"
-function M.number(given, field, c, kind)
+---@param place string?  see data.number
+function M.number(given, field, c, kind, place)
     local path = given[field .. "Path"]
     if given[field] == nil and not path then
         return nil
     end
+    local location = (place or "") .. field
     local read = data.number(given, field, c, function(value, path_text)
         local number = tonumber(type(value) ~= "table" and value ~= c.json.null and value or nil)
+        local fail = path_text and raise or query.refuse_value
         if not number or (kind == "integer" and number % 1 ~= 0) then
-            raise(("The %sPath field refers to value \"%s\" which is not a valid %s: %s"):format(field, show(value, c),
-                kind, path_text or field))
+            fail(("The %s field refers to value \"%s\" which is not a valid %s: %s"):format(
+                path_text and field .. "Path" or field, data.show(value, c), kind, path_text or field), location)
         elseif field == "ToleratedFailurePercentage" and (number < 0 or number > 100) then
-            raise "ToleratedFailurePercentage must be between 0 and 100."
+            fail("ToleratedFailurePercentage must be between 0 and 100.", location)
         elseif number < 0 then
-            raise(("%s must be a positive integer or zero."):format(field))
+            fail(("%s must be a positive integer or zero."):format(field), location)
         end
         return number
-    end)
+    end, place)
     return function(f, input, value)
         return read(f, path and value or input)
     end
@@ -82,9 +81,10 @@ end
 -- ItemReader -----------------------------------------------------------------------------------------
 
 --- Where a reader reads or a writer writes: fun(f, input) -> parameters of the resource.
-function M.compile_arguments(reader, c)
+---@param field string  "ItemReader" or "ResultWriter"
+function M.compile_arguments(reader, field, c)
     if c.is_jsonata then
-        local make = query.compile(reader.Arguments or {}, "ItemReader/Arguments", c)
+        local make = query.compile(reader.Arguments or {}, field .. "/Arguments", c)
         return function(f, input)
             return make(f, data.bindings(f, input))
         end
@@ -104,9 +104,9 @@ function M.compile_distributed(given, c)
             end }
         end
     end
-    local arguments = M.compile_arguments(reader, c)
+    local arguments = M.compile_arguments(reader, "ItemReader", c)
     local config = reader.ReaderConfig or {}
-    local most = M.number(config, "MaxItems", c, "integer")
+    local most = M.number(config, "MaxItems", c, "integer", "ItemReader/ReaderConfig/")
     return function(f, input, value)
         local limit = most and most(f, input, value)
         if limit == 0 then
@@ -142,8 +142,8 @@ function M.compile_batcher(given, c)
     if not batcher then
         return nil
     end
-    local most_items = M.number(batcher, "MaxItemsPerBatch", c, "integer")
-    local most_bytes = M.number(batcher, "MaxInputBytesPerBatch", c, "integer")
+    local most_items = M.number(batcher, "MaxItemsPerBatch", c, "integer", "ItemBatcher/")
+    local most_bytes = M.number(batcher, "MaxInputBytesPerBatch", c, "integer", "ItemBatcher/")
     local shared = compile_batch_input(batcher, c)
     return function(f, input, value, inputs)
         local items = most_items and most_items(f, input, value) or math.huge

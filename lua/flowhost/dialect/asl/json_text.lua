@@ -341,4 +341,9 @@ function M.reason(text)
     return wrong and wrong.code == "INVALID_JSON_DESCRIPTION" and wrong.message:match "^(.-)\n at " or nil
 end
 
+--- What AWS says of the input of an execution whose text is no JSON.
+function M.refuse_input(text)
+    return ("Invalid State Machine Execution Input: '%s'"):format(M.reason(text) or "Invalid execution input.")
+end
+
 return M

@@ -63,22 +63,30 @@ end
 
 -- inline ---------------------------------------------------------------------------------------------
 
+local function note_iteration(f, state, what, previous, i)
+    return add(f, "MapIteration" .. what, previous, history.iteration, ("mapIteration%sEventDetails"):format(what),
+        state.name, i - 1)
+end
+
 local function run_inline(f, state, items, inputs, concurrency)
     local final
+    local running = {} -- frames by number
     local results, failed = f.host:parallel(#inputs, concurrency, function(i)
-        local started = add(f, "MapIterationStarted", f.last, history.iteration, "mapIterationStartedEventDetails",
-            state.name, i - 1)
-        local inner = execution.branch(f, started)
+        local inner = execution.branch(f, note_iteration(f, state, "Started", f.last, i))
+        running[i] = inner
         data.note(inner, "Map", map_context(i, items[i]))
         local result = run_branch(inner, state.machine, inputs[i])
-        f.last = inner.last
-        local what = result.is_failure and "Failed" or "Succeeded"
-        local id = add(f, "MapIteration" .. what, inner.last, history.iteration, ("mapIteration%sEventDetails"):format(
-            what), state.name, i - 1)
-        final = id
+        running[i], f.last = nil, inner.last
+        final = note_iteration(f, state, result.is_failure and "Failed" or "Succeeded", inner.last, i)
         return result
     end)
     if failed then
+        for i = 1, #inputs do
+            if running[i] then
+                parallel.note_abort(f, running[i])
+                note_iteration(f, state, "Aborted", running[i].last, i)
+            end
+        end
         f.last = failed.last
         failed.failure.is_inner = true
         error(failed.failure, 0)

@@ -12,13 +12,18 @@ local add = history.add
 local ABORTS = { Task = "TaskStateAborted", Wait = "WaitStateAborted", Parallel = "ParallelStateAborted",
     Map = "MapStateAborted" }
 
---- Events of the states that branches stood in when one failed.
+--- The event of the state that a branch stood in when it was ended; none for states that are over at once.
+function M.note_abort(f, inner)
+    local kind = inner.state and ABORTS[inner.state.kind]
+    if kind then
+        add(f, kind, inner.last)
+    end
+end
+
 local function note_aborts(f, frames, ended)
     for i = 1, #frames do
-        local inner = frames[i]
-        local kind = inner and not ended[i] and inner.state and ABORTS[inner.state.kind]
-        if kind then
-            add(f, kind, inner.last)
+        if frames[i] and not ended[i] then
+            M.note_abort(f, frames[i])
         end
     end
 end

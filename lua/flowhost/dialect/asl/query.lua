@@ -4,6 +4,8 @@
 --   compile(value, field, c) -> fun(f, bindings) -> value; raises { error, cause, location }
 --   bindings: what expressions see: the variables, and states = { input, result, errorOutput, context }
 
+local jsonata_texts = require "flowhost.dialect.asl.jsonata_texts"
+
 local M = {}
 
 local QUERY_ERROR = "States.QueryEvaluationError"
@@ -13,6 +15,11 @@ local function refuse(cause, field)
 end
 
 M.refuse = refuse
+
+--- Raises what is wrong with a value that an expression gave, though it is of the right type.
+function M.refuse_value(cause, field)
+    error({ error = QUERY_ERROR, cause = cause, location = field, is_of_value = true }, 0)
+end
 
 --- The expression that a text is; nil for any other text.
 function M.expression_of(text)
@@ -53,7 +60,7 @@ local function is_data(value, o, depth)
     return true
 end
 
-local function raise_evaluation(raised, text, field)
+local function raise_evaluation(raised, text, field, o)
     if type(raised) ~= "table" or type(raised.code) ~= "string" or raised.position == nil and raised.message == nil then
         error(raised, 0)
     elseif raised.code == "U1001" and not raised.is_data then
@@ -61,7 +68,7 @@ local function raise_evaluation(raised, text, field)
             .. "stopped: %s"):format(text, field, raised.message), location = field, is_evaluation = true }, 0)
     end
     refuse(("The JSONata expression '%s' specified for the field '%s' threw an error during evaluation. %s: %s"):format(
-        text, field, raised.code, raised.message), field)
+        text, field, raised.code, not raised.wanted and jsonata_texts.find(raised, o) or raised.message), field)
 end
 
 local function compile_expression(source, field, c)
@@ -77,7 +84,7 @@ local function compile_expression(source, field, c)
             if f.host.is_fatal(value) then
                 error(value, 0)
             end
-            raise_evaluation(value, text, field)
+            raise_evaluation(value, text, field, o)
         elseif value == nil then
             refuse(("The JSONata expression '%s' specified for the field '%s' returned nothing (undefined)."):format(
                 text, field), field)

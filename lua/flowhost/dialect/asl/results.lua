@@ -70,7 +70,7 @@ function M.compile(given, c)
             return together(f, record, children, config)
         end
     end
-    local arguments = items_module.compile_arguments(writer, c)
+    local arguments = items_module.compile_arguments(writer, "ResultWriter", c)
     local transformation, kind = "NONE", "JSON"
     if config then
         transformation, kind = config.Transformation or transformation, config.OutputType or kind

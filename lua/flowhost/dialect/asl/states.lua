@@ -54,7 +54,12 @@ local function failure_text(given, field, c)
         local read = c.templates.text(by_path, field .. "Path")
         return function(f, input)
             f.scope.input = input
-            return read(f.scope)
+            local value = read(f.scope)
+            if type(value) ~= "string" then
+                raise(("The value for the field '%sPath' must be a STRING but was: %s"):format(field,
+                    data.show(value, c)))
+            end
+            return value
         end
     elseif c.is_jsonata and query.expression_of(text) then
         local compute = query.typed(text, field, c, "string", function(value)
@@ -87,8 +92,7 @@ local function compile_rule(rule, i, c)
     local place = ("Choices[%d]/"):format(i - 1)
     if c.is_jsonata then
         local holds = query.typed(rule.Condition, place .. "Condition", c, "boolean", is_boolean)
-        local output = (rule.Output ~= nil or rule.Assign ~= nil) and data.output(rule, c, place) or nil
-        return { next = rule.Next, output = output, holds = function(f, input)
+        return { next = rule.Next, output = data.output(rule, c, place), holds = function(f, input)
             return holds(f, data.bindings(f, input))
         end }
     end
@@ -110,6 +114,7 @@ local function find_rule(rules, f, input, value)
     end
 end
 
+--- What the state itself has of Output and Assign counts for the default alone.
 function KINDS.Choice(given, c)
     local rules = {}
     for i, rule in ipairs(given.Choices) do
@@ -122,13 +127,12 @@ function KINDS.Choice(given, c)
         if not rule and not default then
             failure.raise("States.NoChoiceMatched",
                 "Failed to transition out of the state. The state does not point to a next state.")
-        elseif rule and rule.output then
+        elseif not rule then
+            local output, assigned = flow.finish(f, input, value)
+            return output, default, assigned
+        elseif rule.output then
             local output, assigned = rule.output(f, input, nil, input)
             return output, rule.next, assigned
-        end
-        if not rule or c.is_jsonata then
-            local output, assigned = flow.finish(f, input, value)
-            return output, rule and rule.next or default, assigned
         end
         local assigned = rule.variables and data.assign(f, rule.variables(f, value))
         return flow.pass(f, value), rule.next, assigned
@@ -139,34 +143,42 @@ end
 
 local MOST_SECONDS = 99999999
 
-local function check_seconds(value, path)
-    if type(value) ~= "number" or value % 1 ~= 0 or value < 0 then
-        raise(("The SecondsPath parameter cannot be parsed as a long value: %s == %s"):format(path or "",
-            tostring(value)))
+local function is_seconds(value)
+    return type(value) == "number" and value % 1 == 0 and value >= 0
+end
+
+--- fun(f, value) -> what is at the path of a field; raises what AWS says when there is nothing.
+local function path_reader(path, field, c)
+    local read = data.reader(path, c) or function(_, input)
+        return input
     end
-    return math.min(value, MOST_SECONDS)
+    return function(f, value)
+        local ok, found = pcall(read, f, value)
+        if ok then
+            return found
+        elseif type(found) ~= "table" or not found.is_path then
+            error(found, 0)
+        end
+        raise(("The %s parameter does not reference an input value: %s"):format(field, path))
+    end
 end
 
 local function wait_seconds(given, c)
     local path = given.SecondsPath
     if path then
-        local read = data.reader(path, c) or function(_, input)
-            return input
-        end
+        local read = path_reader(path, "SecondsPath", c)
         return function(f, _, value)
-            local ok, seconds = pcall(read, f, value)
-            if not ok then
-                if type(seconds) ~= "table" or not seconds.is_path then
-                    error(seconds, 0)
-                end
-                raise(("The SecondsPath parameter does not reference an input value: %s"):format(path))
+            local seconds = read(f, value)
+            if not is_seconds(seconds) then
+                raise(("The SecondsPath parameter cannot be parsed as a long value: %s == %s"):format(path,
+                    data.show(seconds, c)))
             end
-            f.host:sleep(check_seconds(seconds, path))
+            f.host:sleep(math.min(seconds, MOST_SECONDS))
         end
     end
     local number = data.number(given, "Seconds", c, function(value)
-        if type(value) ~= "number" or value % 1 ~= 0 or value < 0 then
-            query.refuse(("The Seconds field must be a non-negative integer, but was: %s"):format(
+        if not is_seconds(value) then
+            query.refuse_value(("The Seconds field must be a non-negative integer, but was: %s"):format(
                 c.json.encode(value)), "Seconds")
         end
         return math.min(value, MOST_SECONDS)
@@ -176,34 +188,29 @@ local function wait_seconds(given, c)
     end
 end
 
-local ISO = "an ISO-8601 extended offset date-time format string"
-
 local function wait_timestamp(given, c)
     local path = given.TimestampPath
     if path then
-        local read = data.reader(path, c) or function(_, input)
-            return input
-        end
+        local read = path_reader(path, "TimestampPath", c)
         return function(f, _, value)
             local text = read(f, value)
-            local time = rfc3339.parse(text)
+            local time = type(text) == "string" and rfc3339.parse(text)
             if not time then
                 raise(("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time "
-                    .. "format string: %s == %s"):format(path, type(text) == "string" and text
-                    or c.json.encode(text)))
+                    .. "format string: %s == %s"):format(path, data.show(text, c)))
             end
             f.host:sleep_until(time)
         end
     end
-    local compute = query.compile(given.Timestamp, "Timestamp", c)
+    local compute = query.typed(given.Timestamp, "Timestamp", c, "string", function(value)
+        return type(value) == "string"
+    end)
     return function(f, input)
         local text = compute(f, data.bindings(f, input))
         local time = rfc3339.parse(text)
         if not time then
-            error({ error = c.is_jsonata and "States.QueryEvaluationError" or "States.Runtime", is_of_value = true,
-                location = "Timestamp", cause =
-                ("The Timestamp field cannot be parsed as %s: %s"):format(ISO, type(text) == "string" and text
-                or c.json.encode(text)) }, 0)
+            query.refuse_value(("The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format "
+                .. "string: %s"):format(text), "Timestamp")
         end
         f.host:sleep_until(time)
     end

@@ -138,9 +138,12 @@ local function seconds(given, field, c)
     end
     return data.number(given, field, c, function(value, path)
         if type(value) ~= "number" or value % 1 ~= 0 or value <= 0 then
-            local name = path and field .. "Path" or field
-            failure.raise("States.Runtime", ("The %s parameter cannot be parsed as a positive integer: %s == %s")
-                :format(name, path or field, c.json.encode(value)))
+            local text = c.json.encode(value)
+            if not path then
+                query.refuse_value(("The %s field must be a positive integer, but was: %s"):format(field, text), field)
+            end
+            failure.raise("States.Runtime", ("The %sPath parameter cannot be parsed as a positive integer: %s == %s")
+                :format(field, path, text))
         end
         return value
     end)

@@ -66,8 +66,7 @@ end
 local function read_input(text, o)
     local value = o.decode(text)
     if value == nil then
-        refuse(("Invalid State Machine Execution Input: '%s'"):format(json_text.reason(text)
-            or "Invalid execution input."), "InvalidExecutionInput")
+        refuse(json_text.refuse_input(text), "InvalidExecutionInput")
     end
     return value
 end

@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Checks the expressions of a definition: paths, intrinsic functions, payload templates and JSONata between {% and %}.
 
+local asl_template = require "flowhost.expr.asl_template"
 local jsonata_names = require "flowhost.dialect.asl.jsonata_names"
+local jsonata_texts = require "flowhost.dialect.asl.jsonata_texts"
 local object = require "flowhost.dialect.asl.check.object"
 local report = require "flowhost.dialect.asl.check.report"
 
@@ -14,21 +16,8 @@ function M.jsonata_text(value)
     return type(value) == "string" and value:match "^{%%(.*)%%}$" or nil
 end
 
---- What AWS says where it was measured; {name} is a field of the error.
-local AWS_TEXTS = {
-    S0101 = "String literal must be terminated by a matching quote", S0202 = "Expected {value}, got {token}",
-    S0207 = "Unexpected end of expression", S0211 = "The symbol {token} cannot be used as a unary operator",
-    S0302 = "No terminating / in regular expression",
-}
-
 local function syntax_text(ctx, err)
-    local text = AWS_TEXTS[err.code]
-    if not text then
-        return ("%s at position %s"):format(err.message, err.position)
-    end
-    return (text:gsub("{(%w+)}", function(name)
-        return err[name] ~= nil and ctx.o.encode(err[name]) or "null"
-    end))
+    return jsonata_texts.find(err, ctx.o) or ("%s at position %s"):format(err.message, err.position)
 end
 
 --- Fields of $states that only some fields of states have; `offers` names the one that this field has.
@@ -77,8 +66,7 @@ end
 
 local function check_template_field(ctx, name, value, location)
     if not M.path_of(ctx, value) and not is_intrinsic(ctx, value) then
-        report.schema(ctx, location,
-            "The value for the field '%s' must be a valid JSONPath or a valid intrinsic function call", name)
+        report.schema(ctx, location, "%s", asl_template.invalid_value(name, value, ctx.o))
     end
 end
 

@@ -282,6 +282,13 @@ function kinds.processor(ctx, value, location)
     end
 end
 
+function kinds.reader_config(ctx, value, location)
+    if object.check(ctx, value, schema.READER_CONFIG, location) and value.CSVHeaderLocation == "GIVEN"
+        and value.CSVHeaders == nil then
+        report.schema(ctx, location, "These fields are required: [CSVHeaders]")
+    end
+end
+
 function kinds.label(ctx, value, location)
     if type(value) ~= "string" then
         report.schema(ctx, location, "Expected value of type String")

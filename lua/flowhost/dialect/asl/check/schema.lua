@@ -95,7 +95,7 @@ M.READER_CONFIG = object({
 
 M.ITEM_READER = object({
     Resource = field "resource", Parameters = path_template, Arguments = data_template,
-    ReaderConfig = field("object", { object = "READER_CONFIG" }),
+    ReaderConfig = field "reader_config",
 }, { required = { "Resource" } })
 
 M.ITEM_BATCHER = object({
