@@ -195,6 +195,8 @@ static size_t read_headers(lua_State *L, int index, struct fh_http_header header
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(L, index, (int)(2 * i) + 1);
         lua_rawgeti(L, index, (int)(2 * i) + 2);
+        luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING, index,
+                      "headers are strings");
         headers[i].name = fh_bind_slice(L, -2);
         headers[i].value = fh_bind_slice(L, -1);
         lua_pop(L, 2); /* the table holds them */

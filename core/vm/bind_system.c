@@ -246,7 +246,9 @@ static int log_line(lua_State *L)
         for (; count < pairs && count < MAX_FIELDS; count++) {
             lua_rawgeti(L, 3, 2 * count + 1);
             lua_rawgeti(L, 3, 2 * count + 2);
-            fields[count].name = luaL_checkstring(L, -2);
+            luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING, 3,
+                          "log fields are strings");
+            fields[count].name = lua_tostring(L, -2);
             fields[count].value = fh_bind_slice(L, -1);
             lua_pop(L, 2); /* the table holds them */
         }

@@ -24,7 +24,7 @@ function M.take(host, queue)
     if not module.is_name(queue) then
         failure.raise("test.task: '%s' cannot be the name of a queue", tostring(queue))
     end
-    module.create(queue, nil, function()
+    module.create(queue, {}, function()
         module.poll(queue, WORKER, 0, function(found)
             task = found
         end)
