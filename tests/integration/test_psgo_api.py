@@ -107,6 +107,8 @@ class Documents(Case):
         api = {"name": "a", "type": "api", "method": "GET", "url": "http://127.0.0.1"}
         self.assertIn("not JSON", refused(100004, "{"))
         self.assertIn("/components/0/0/condition", refused(110004, {"components": [[{**api, "condition": "1 +"}]]}))
+        lost = refused(110004, {"components": [[{**api, "condition": "1 == {user.id}"}]]})
+        self.assertIn("{user.id} refers to nothing: there is no 'user', at position 6 of", lost)
         self.assertIn("position 4", refused(110004, {"components": [[{**api, "condition": "1 +"}]]}))
         self.assertIn("/components/0/0/type", refused(100002, {"components": [[{**api, "type": "what"}]]}))
         self.assertIn("/components/0/1/name", refused(100002, {"components": [[api, api]]}))

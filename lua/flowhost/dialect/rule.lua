@@ -182,6 +182,7 @@ end
 ---@param o { json: table, file: string }
 function M.compile(text, o)
     local problems, given, warnings = M.check(text, o.json)
+    problems = problems[1] and problems or rule_document.find_lost_conditions(given)
     if problems[1] then
         return nil, problem_of(text, problems)
     end

@@ -39,7 +39,7 @@ local function find_unknown_root(tree, roots, text)
     walk(tree, function(node)
         local root = path.root_of(node.path)
         if not roots[root] and (not found or node.at < found.position) then
-            found = { position = node.at, message = ("{%s} begins with '%s', which there is not, at position %d of %s")
+            found = { position = node.at, message = ("{%s} refers to nothing: there is no '%s', at position %d of %s")
                 :format(node.path, root, node.at, parse_module.quote(text)) }
         end
     end)

@@ -4,6 +4,7 @@
 -- Everything is looked at, so that whoever saves a rule sees all faults at once. Unknown keys are no faults: ps-go
 -- ignores them; rule_warnings.lua tells them.
 
+local condition = require "flowhost.expr.condition"
 local field_rules = require "flowhost.schema.field_rules"
 local rule_fields = require "flowhost.schema.rule_fields"
 local rule_normalize = require "flowhost.schema.rule_normalize"
@@ -111,6 +112,22 @@ local function check_request(problems, request, o)
         end
         add(problems, pointer, problem.message)
     end
+end
+
+--- Conditions of a rule without faults that refer to nothing: neither to a value of the host nor to an outputName.
+---@return flowhost.RuleProblem[]
+function M.find_lost_conditions(rule)
+    local problems, roots = {}, rule_warnings.roots(rule)
+    for number, layer in ipairs(is_given(rule.components) and rule.components or {}) do
+        for column, component in ipairs(layer) do
+            local text = is_given(component.condition) and component.condition or nil
+            local _, err = condition.compile(text, { roots = roots })
+            if err then
+                add(problems, ("/components/%d/%d/condition"):format(number - 1, column - 1), err.message, err.position)
+            end
+        end
+    end
+    return problems
 end
 
 --- All faults of a decoded rule document; an empty list when it can run. The second list: what is no fault, yet hardly

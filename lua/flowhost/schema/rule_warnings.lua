@@ -59,6 +59,16 @@ local function find_outputs(components)
     return outputs
 end
 
+--- What references of a rule's components may begin with: values of the host, and every outputName.
+---@return table<string, any>
+function M.roots(rule)
+    local roots = find_outputs(is_given(rule.components) and rule.components or {})
+    for name in pairs(ALWAYS) do
+        roots[name] = true
+    end
+    return roots
+end
+
 local function check_paths(warnings, pointer, paths, outputs, layer)
     for _, reference in ipairs(paths) do
         local root = path.root_of(reference)

@@ -24,7 +24,7 @@ end
 
 --- A path to something that an earlier component may have brought.
 local function make_path(draw, names)
-    local from = { "request.body.n", "request.body.flag", "nothing.here" }
+    local from = { "request.body.n", "request.body.flag", "request.query.none" }
     for _, name in ipairs(names) do
         from[#from + 1] = name .. ".n"
         from[#from + 1] = name

@@ -46,7 +46,7 @@ describe("a condition", function()
         assert.is_function(condition.compile("{u.id} == 9", { roots = { u = true } }))
         local fn, err = condition.compile("{u.id} == {v.id}", { roots = { u = true } })
         assert.is_nil(fn)
-        assert.same({ position = 11, message = [[{v.id} begins with 'v', which there is not, at position 11 of ]]
+        assert.same({ position = 11, message = [[{v.id} refers to nothing: there is no 'v', at position 11 of ]]
             .. [["{u.id} == {v.id}"]] }, err)
     end)
 

@@ -197,6 +197,21 @@ describe("a component of a rule document", function()
     end)
 end)
 
+describe("conditions of a rule document", function()
+    local function lost(text)
+        return lines(rule_document.find_lost_conditions(assert(json.decode(text))))
+    end
+
+    it("refer to values of the host and to what components put out", function()
+        assert.same({}, lost(with(SCRIPT, '"outputName":"u.v","condition":"{u.x} == {request.body.a} || {env.A} == '
+            .. '{global_store.n} || {response.code} == 1"')))
+        assert.same({}, lost(with(SCRIPT, '"condition":null')))
+        assert.same({}, lost '{"components":null}')
+        assert.same({ [[/components/0/0/condition {v.id} refers to nothing: there is no 'v', at position 6 of ]]
+            .. [["1 == {v.id}"]] }, lost(with(SCRIPT, '"condition":"1 == {v.id}"')))
+    end)
+end)
+
 describe("warnings of a rule document", function()
     local function warnings_of(text)
         local problems, warnings = find(text)
