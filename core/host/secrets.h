@@ -20,8 +20,8 @@ struct fh_secrets {
     char *folder;   /* NULL: there is none */
     char *key_path; /* of a key that is to be made; NULL: nowhere */
     const struct fh_config *settings;
-    ino_t
-        key_inode; /* of the key file as it was read, with its time: what is as it was is not read again */
+    /* of the key file as it was read: what is as it was is not read again */
+    ino_t key_inode;
     struct timespec key_time;
 };
 
