@@ -197,7 +197,7 @@ local function compile(node, c)
     local run = builders[node.type](node, c)
     local collapse, KEEP, SEQ = c.rt.collapse, c.rt.KEEP, c.rt.SEQ
     for _, predicate in ipairs(node.predicate or {}) do
-        run = c.build_filtered(run, predicate, c)
+        run = c.build_filtered(run, predicate, node.keep_array)
     end
     if node.group and node.type ~= "path" then
         run = c.build_grouped(run, node.group, c)

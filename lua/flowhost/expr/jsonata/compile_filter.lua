@@ -18,7 +18,7 @@ function M.add(c)
         return value
     end
 
-    --- Items at a fixed index, 0 the first, -1 the last.
+    --- The item at a fixed index, 0 the first, -1 the last.
     local function pick(items, index)
         if not is_array(items) then
             if index == 0 or index == -1 then
@@ -27,12 +27,12 @@ function M.add(c)
             return nil
         end
         local item = items[index < 0 and #items + index + 1 or index + 1]
-        if item == nil then
-            return setmetatable({}, getmetatable(items) == TUPLES and TUPLES or SEQ)
-        elseif is_array(item) then
-            return item
+        if getmetatable(items) == TUPLES then
+            return setmetatable({ item }, TUPLES)
+        elseif item == nil then
+            return setmetatable({}, SEQ)
         end
-        return setmetatable({ item }, getmetatable(items) == TUPLES and TUPLES or SEQ)
+        return item
     end
 
     local function is_all_numbers(list)
@@ -137,10 +137,15 @@ function M.add(c)
         end
     end
 
-    function c.build_filtered(run, predicate)
+    --- The same outside of a path. Where [] stands behind it (`keeps`) it gives a sequence of one item, too.
+    function c.build_filtered(run, predicate, keeps)
         local filter = c.build_filter(predicate)
         return function(input, env)
-            return filter(run(input, env), env)
+            local value = filter(run(input, env), env)
+            if keeps and value ~= nil and not is_array(value) then
+                return setmetatable({ value }, SEQ)
+            end
+            return value
         end
     end
 end

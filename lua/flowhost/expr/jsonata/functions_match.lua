@@ -103,6 +103,8 @@ local function add_match(rt, define)
             return nil
         elseif type(part) == "string" then
             return str:find(part, 1, true) ~= nil
+        elseif part.exec then
+            return part.exec(str, 1) ~= nil
         end
         return matches(rt, str, part)() ~= nil
     end)

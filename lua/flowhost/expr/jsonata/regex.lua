@@ -352,6 +352,20 @@ local function find_prefix(node, ignore_case)
     return #parts > 0 and table.concat(parts) or nil
 end
 
+--- Whether a match can begin nowhere but at the start of the text (of a line, where ^ means that).
+local function is_anchored(node)
+    if node.kind == "choice" then
+        for _, one in ipairs(node) do
+            if not is_anchored(one) then
+                return false
+            end
+        end
+        return #node > 0
+    end
+    local first = node.kind == "sequence" and node[1] or node.kind == "group" and node.node
+    return node.kind == "start" or (first and is_anchored(first)) or false
+end
+
 --- The regular expression of a text.
 function M.quote(str)
     return (str:gsub("[.*+?^${}()|%[%]\\]", "\\%0"))
@@ -370,7 +384,7 @@ function M.compile(source, flags, tick)
     local run = build(node, m, function(at)
         return at
     end)
-    local prefix = find_prefix(node, m.ignore_case)
+    local prefix, is_only_first = find_prefix(node, m.ignore_case), not m.is_multiline and is_anchored(node)
 
     local function captures()
         local list = {}
@@ -395,6 +409,9 @@ function M.compile(source, flags, tick)
             local behind = run(at)
             if behind then
                 return at, behind, captures()
+            end
+            if is_only_first then
+                return nil
             end
             local code = byte(str, at)
             at = at + 1
