@@ -64,7 +64,9 @@ describe("a redrive", function()
         assert.equal("down", w:run().output)
         assert.equal(4, calls(w, "down"))
         local kinds = {} -- the last failure before each redrive is taken back
-        for _, event in ipairs(executions.history(w, w:run().id)) do
+        local events = executions.history(w, w:run().id)
+        assert.same(events, executions.history(w:crash(), w:run().id))
+        for _, event in ipairs(events) do
             kinds[event.type] = (kinds[event.type] or 0) + 1
         end
         assert.same({ 6, 1 }, { kinds.LambdaFunctionFailed, kinds.LambdaFunctionSucceeded })
