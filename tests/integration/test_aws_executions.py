@@ -157,6 +157,7 @@ class Executions(AwsCase):
         arn = machine_arn("labelled/each")
         for operation in ("StartExecution", "UpdateStateMachine", "DeleteStateMachine", "PublishStateMachineVersion"):
             self.bad(operation, "ValidationException", stateMachineArn=arn, definition=ECHO)
+        self.assertIn("by mapRunArn", self.bad("ListExecutions", "ValidationException", stateMachineArn=arn))
         shown = self.good("DescribeStateMachine", stateMachineArn=arn)
         self.assertEqual((shown["name"], shown["label"]), ("labelled", "each"))
 

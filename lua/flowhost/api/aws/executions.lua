@@ -182,6 +182,9 @@ local function list(call)
     local machine, arn = resource.qualified_machine(call, p.stateMachineArn)
     if not machine then
         return
+    elseif arn.label then
+        return call:fail("ValidationException", ("The ARN refers to a Distributed Map state: '%s'. Its executions are "
+            .. "listed by mapRunArn, one map run at a time"):format(p.stateMachineArn))
     elseif machine.type == "EXPRESS" then
         return call:fail("StateMachineTypeNotSupported",
             "This operation is not supported by this type of state machine")
