@@ -4,6 +4,7 @@
  * (RFC 9112 sections 6.1 to 6.3) is refused, and its connection closed. */
 #include "http/http_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/ioctl.h>
@@ -159,10 +160,19 @@ static enum MHD_Result refuse_malformed(struct fh_http_request *request, const c
     return refuse(request, 400, "MALFORMED", "Bad Request", detail);
 }
 
+static enum MHD_Result refuse_size(struct fh_http_request *request, int status, const char *code,
+                                   const char *title, const char *what, size_t max)
+{
+    char detail[128];
+    snprintf(detail, sizeof(detail), "%s more than %zu bytes, which this server does not take",
+             what, max);
+    return refuse(request, status, code, title, detail);
+}
+
 static enum MHD_Result refuse_body(struct fh_http_request *request)
 {
-    return refuse(request, 413, "BODY_TOO_LARGE", "Payload Too Large",
-                  "the body is larger than this server takes");
+    return refuse_size(request, 413, "BODY_TOO_LARGE", "Payload Too Large", "the body has",
+                       request->http->max_body_bytes);
 }
 
 static enum MHD_Result refuse_for_memory(struct fh_http_request *request)
@@ -221,8 +231,8 @@ static enum MHD_Result begin(struct fh_http_request *request, const char *method
         return result;
     }
     if (has_long_headers(request)) {
-        return refuse(request, 431, "HEADERS_TOO_LARGE", "Request Header Fields Too Large",
-                      "the request line and headers are larger than this server takes");
+        return refuse_size(request, 431, "HEADERS_TOO_LARGE", "Request Header Fields Too Large",
+                           "the request line and headers have", request->http->max_header_bytes);
     }
     if (method_len >= sizeof(request->method)) {
         return refuse(request, 501, "UNKNOWN_METHOD", "Not Implemented", "no such method");

@@ -85,7 +85,8 @@ class BadRequests(HostCase):
     def test_body_too_large(self):
         fits = json.dumps("x" * (100 * 1024 - 2))
         self.assertEqual(self.ask("POST", "/raw", fits).status, 200)
-        self.assert_problem(self.ask("POST", "/raw", fits + " "), 413, "BODY_TOO_LARGE")
+        problem = self.assert_problem(self.ask("POST", "/raw", fits + " "), 413, "BODY_TOO_LARGE")
+        self.assertIn("102400 bytes", problem["detail"])
         self.assert_problem(self.ask("POST", "/raw", b"x" * (3 << 20)), 413, "BODY_TOO_LARGE")
 
     def test_chunked_body_too_large(self):
