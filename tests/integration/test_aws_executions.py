@@ -152,6 +152,15 @@ class Executions(AwsCase):
         self.bad("DescribeExecution", "ExecutionDoesNotExist", executionArn=children[1]["executionArn"][:-2] + "ff")
         self.bad("StopExecution", "ExecutionDoesNotExist", executionArn=children[1]["executionArn"])
 
+    def test_a_label_names_no_execution_of_the_machine(self):
+        self.create("parent", WAITING)
+        execution = self.start("parent", name="n")
+        child = execution.replace("execution:parent:", "execution:parent/each:")
+        for operation in ("StopExecution", "DescribeExecution", "GetExecutionHistory", "RedriveExecution", "ListMapRuns"):
+            self.bad(operation, "ExecutionDoesNotExist", executionArn=child)
+        self.assertEqual(self.describe(execution)["status"], "RUNNING")
+        self.good("StopExecution", executionArn=execution)
+
     def test_a_map_state_is_no_machine(self):
         self.create("labelled")
         arn = machine_arn("labelled/each")

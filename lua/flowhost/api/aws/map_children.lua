@@ -3,6 +3,7 @@
 -- their parent's run, so its replay (ctx/asl_map_runs.lua) tells what became of them.
 
 local core = require "flowhost.core"
+local arn_module = require "flowhost.dialect.asl.arn"
 local call_module = require "flowhost.api.aws.call"
 local machine_files = require "flowhost.engine.machine_files"
 local map_runs = require "flowhost.ctx.asl_map_runs"
@@ -60,8 +61,9 @@ end
 
 --- The child that the executionArn of a call names, its map run and the ARN; nil when that is no child's.
 local function find(call)
-    local arn = resource.arn(call, call.params.executionArn, { execution = true })
-    local machine = arn and arn.label and resource.is_own(call, arn) and machine_files.find(arn.name)
+    local arn = arn_module.parse(call.params.executionArn)
+    local is_child = arn and arn.kind == "execution" and arn.label and resource.is_own(call, arn)
+    local machine = is_child and machine_files.find(arn.name)
     if machine then
         local child, map_run = map_runs.find_child(machine, arn.label, arn.execution)
         return child, map_run, arn

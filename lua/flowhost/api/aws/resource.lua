@@ -152,13 +152,13 @@ function M.find_execution(machine, name)
     return row and M.is_of(machine, row) and M.execution_name(row) == name and row or nil
 end
 
---- The row of an execution, its machine and its ARN.
+--- The row of an execution, its machine and its ARN. Children of map runs have no rows: map_children.lua.
 function M.execution(call, text)
     local arn = M.arn(call, text, EXECUTION)
     if not arn then
         return
     end
-    local machine = is_own(call, arn) and machine_files.find(arn.name)
+    local machine = is_own(call, arn) and not arn.label and machine_files.find(arn.name)
     local row = machine and M.find_execution(machine, arn.execution)
     if not row then
         return no_execution(call, text)
