@@ -181,14 +181,31 @@ class Use(Case):
         self.assertEqual(start_run(self.host, "echo").body["code"], "SECRET_MISSING")
         self.assertEqual(ask(self.host, "DELETE", "/v1/secrets/API").status, 404)
 
+    def keys(self):
+        return {line.split()[1] for line in self.good("list").splitlines()} | {
+            row["key"] for row in ask(self.host, "GET", "/v1/secrets").body["items"]}
+
+    @unittest.skipUnless("debug" in binary() or "asan" in binary(), "needs a build with fault points")
+    def test_are_sealed_anew_though_the_host_dies_before_or_after_the_write(self):
+        env = self.host.env
+        for point in ("secrets.change", "secrets.changed"):
+            with self.subTest(point):
+                self.host.kill()
+                self.host.start(env={**env, "FLOWHOST_FAULT": point + ":kill:1"})
+                former = self.keys()
+                self.good("rotate")
+                self.host.process.send_signal(signal.SIGHUP)
+                self.assertEqual(self.host.wait(), -9)
+                self.host.start(env=env)
+                wait_until(lambda old=former: not self.keys() & old, SECONDS, "all to be sealed by the new key")
+                self.assertEqual(start_run(self.host, "echo").status, 200)
+                self.assertEqual(self.upstream.requests[-1].headers["X-Key"], OTHER)
+
     def test_go_on_with_another_key_once_the_host_is_asked_to_reload(self):
-        def keys():
-            return {line.split()[1] for line in self.good("list").splitlines()} | {
-                row["key"] for row in ask(self.host, "GET", "/v1/secrets").body["items"]}
-        former = keys()
+        former = self.keys()
         self.good("rotate")
         self.host.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: len(keys()) == 1 and not keys() & former, SECONDS, "all to be sealed by the new key")
+        wait_until(lambda: len(self.keys()) == 1 and not self.keys() & former, SECONDS, "all to be sealed by the new key")
         self.assertEqual(start_run(self.host, "echo").status, 200)
         self.assertEqual(self.upstream.requests[-1].headers["X-Key"], OTHER)
         self.assertNotIn("cannot be opened", self.host.log)

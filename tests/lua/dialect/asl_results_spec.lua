@@ -96,9 +96,9 @@ describe("the result of a distributed Map", function()
 end)
 
 describe("a ResultWriter", function()
-    local function write(items, config)
+    local function write(items, config, processor)
         local result = map(items, { Resource = "arn:aws:states:::s3:putObject",
-            Parameters = { Bucket = "lists", Prefix = "out" }, WriterConfig = config })
+            Parameters = { Bucket = "lists", Prefix = "out" }, WriterConfig = config }, processor)
         local manifest = json.decode(read(result.ResultWriterDetails.Key))
         assert.equal(result.MapRunArn, manifest.MapRunArn)
         return manifest.ResultFiles
@@ -117,6 +117,38 @@ describe("a ResultWriter", function()
         shown = json.decode(read(files.FAILED[1].Key))
         assert.equal(1, #shown)
         failed_child(shown[1])
+    end)
+
+    local function without_end(path)
+        return (read(path):gsub('("StopDate":")[^"]*', "%1"))
+    end
+
+    it("writes the same again after a death at any moment, but for the times of what was not done", function()
+        local slow = { ProcessorConfig = CHILD.ProcessorConfig, StartAt = "W", States = { C = CHILD.States.C,
+            W = { Type = "Wait", Seconds = 1, Next = "C" }, P = CHILD.States.P, F = CHILD.States.F } }
+        local files = write({ 1, "bad", 2 }, nil, slow)
+        local paths = { files.SUCCEEDED[1].Key, files.FAILED[1].Key,
+            (files.FAILED[1].Key:gsub("FAILED.*", "manifest.json")) }
+        local texts, output = {}, json.encode(w:run().output)
+        for i, path in ipairs(paths) do
+            texts[i] = without_end(path)
+        end
+        local deaths = 0
+        for count = 1, w:applied() - 1 do
+            for _, path in ipairs(paths) do
+                os.remove(("%s/lists/%s"):format(folder, path))
+            end
+            local again = w:crash(count)
+            again:settle()
+            if again:ids()[1] then
+                deaths = deaths + 1
+                assert.equal(output, json.encode(again:run().output))
+                for i, path in ipairs(paths) do
+                    assert.equal(texts[i], without_end(path))
+                end
+            end
+        end
+        assert.is_true(deaths > 0)
     end)
 
     it("writes outputs, as lines", function()

@@ -13,6 +13,7 @@ local function task(at, more)
     for name, value in pairs(more or {}) do
         state[name] = value
     end
+    state.End = not state.Next or nil
     return state
 end
 
@@ -70,6 +71,28 @@ describe("a redrive", function()
             kinds[event.type] = (kinds[event.type] or 0) + 1
         end
         assert.same({ 6, 1 }, { kinds.LambdaFunctionFailed, kinds.LambdaFunctionSucceeded })
+    end)
+
+    it("is there or not after a death at any moment of it, and then ends as it would have", function()
+        local service = new { A = task("down", { Retry = retry(1), Next = "B", ResultPath = "$.a" }), B = task "up" }
+        service.world:play("m", {})
+        local w = service.world:crash()
+        local failed = w:applied()
+        service.is_up = true
+        post(w, "redrive")
+        assert.equal("up", w:run().output)
+        local events = #executions.history(w, w:run().id)
+        for count = failed, w:applied() do
+            local again = w:crash(count)
+            again:settle()
+            if again:run().status == "failed" then
+                assert.equal(failed, count)
+                assert.equal(202, post(again, "redrive").status)
+            end
+            assert.equal("up", again:run().output)
+            assert.equal(events, #executions.history(again, again:run().id))
+        end
+        assert.is_true(w:applied() > failed + 1)
     end)
 
     it("does only the branch that failed again", function()
