@@ -53,5 +53,6 @@ build = {
         ["flowhost.expr.jsonata.time_picture"] = "lua/flowhost/expr/jsonata/time_picture.lua",
         ["flowhost.expr.jsonata.tree"] = "lua/flowhost/expr/jsonata/tree.lua",
         ["flowhost.expr.number_text"] = "lua/flowhost/expr/number_text.lua",
+        ["flowhost.expr.utf8_char"] = "lua/flowhost/expr/utf8_char.lua",
     },
 }

@@ -12,6 +12,7 @@
 
 local lpeg = require "lpeg"
 local javascript = require "flowhost.expr.javascript"
+local utf8_char = require "flowhost.expr.utf8_char"
 
 local M = {}
 
@@ -22,19 +23,6 @@ local MAX_BYTES = 65536
 
 local P, R, S, V = lpeg.P, lpeg.R, lpeg.S, lpeg.V
 local C, Cc, Cp, Cs, Ct = lpeg.C, lpeg.Cc, lpeg.Cp, lpeg.Cs, lpeg.Ct
-
-local function utf8_char(code)
-    local char = string.char
-    if code < 0x80 then
-        return char(code)
-    elseif code < 0x800 then
-        return char(0xc0 + math.floor(code / 64), 0x80 + code % 64)
-    elseif code < 0x10000 then
-        return char(0xe0 + math.floor(code / 4096), 0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
-    end
-    return char(0xf0 + math.floor(code / 262144), 0x80 + math.floor(code / 4096) % 64,
-        0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
-end
 
 local function hex_char(digits)
     return utf8_char(tonumber(digits, 16))

@@ -14,6 +14,7 @@
 
 local lpeg = require "lpeg"
 local regex = require "flowhost.expr.jsonpath_regex"
+local utf8_char = require "flowhost.expr.utf8_char"
 
 local M = {}
 
@@ -24,19 +25,6 @@ local MAX_BYTES = 65536
 M.NULL = {} -- what the word null stands for in a filter
 
 -- characters -----------------------------------------------------------------------------------------
-
-local function utf8_char(code)
-    local char, floor = string.char, math.floor
-    if code < 0x80 then
-        return char(code)
-    elseif code < 0x800 then
-        return char(0xc0 + floor(code / 64), 0x80 + code % 64)
-    elseif code < 0x10000 then
-        return char(0xe0 + floor(code / 4096), 0x80 + floor(code / 64) % 64, 0x80 + code % 64)
-    end
-    return char(0xf0 + floor(code / 262144), 0x80 + floor(code / 4096) % 64, 0x80 + floor(code / 64) % 64,
-        0x80 + code % 64)
-end
 
 local function hex_char(digits)
     return utf8_char(tonumber(digits, 16))

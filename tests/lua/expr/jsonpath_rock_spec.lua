@@ -20,7 +20,7 @@ describe("the rock", function()
             assert.equal("lua/" .. name:gsub("%.", "/") .. ".lua", path)
             for needed in read(path):gmatch 'require "(flowhost[%w_.]+)"' do
                 local is_of_rock = env.build.modules[needed] or needed:find "^flowhost%.expr%.jsonata"
-                    or needed == "flowhost.expr.number_text"
+                    or needed == "flowhost.expr.number_text" or needed == "flowhost.expr.utf8_char"
                 assert.is_truthy(is_of_rock, name .. " needs " .. needed)
             end
         end

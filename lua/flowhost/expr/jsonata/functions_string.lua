@@ -41,7 +41,7 @@ for i = 1, 64 do
 end
 
 local function base64_decode(str)
-    local utf8_char = require("flowhost.expr.jsonata.lexer").utf8_char
+    local utf8_char = require "flowhost.expr.utf8_char"
     local out, number, bits = {}, 0, 0
     for at = 1, #str do
         local value = VALUES[str:byte(at)]

@@ -3,7 +3,7 @@
 
 local number_text = require "flowhost.expr.number_text"
 local text = require "flowhost.expr.jsonata.text"
-local utf8_char = require("flowhost.expr.jsonata.lexer").utf8_char
+local utf8_char = require "flowhost.expr.utf8_char"
 
 local M = {}
 

@@ -2,7 +2,7 @@
 -- Upper and lower case beyond ASCII: the Latin, Greek, Cyrillic and Armenian letters that have one partner each
 -- (Unicode Character Database, simple case mappings); German sharp s becomes SS.
 
-local utf8_char = require("flowhost.expr.jsonata.lexer").utf8_char
+local utf8_char = require "flowhost.expr.utf8_char"
 
 local M = {}
 

@@ -2,9 +2,11 @@
 -- Tokens of JSONata. A token's position is the number of characters up to its end, as the error positions of JSONata
 -- are. Errors are raised as { code, position, token?, value? }.
 
+local utf8_char = require "flowhost.expr.utf8_char"
+
 local M = {}
 
-local byte, char, find, sub = string.byte, string.char, string.find, string.sub
+local byte, find, sub = string.byte, string.find, string.sub
 
 local PAIRS = { [".."] = true, [":="] = true, ["!="] = true, [">="] = true, ["<="] = true, ["**"] = true,
     ["~>"] = true, ["?:"] = true, ["??"] = true }
@@ -18,20 +20,6 @@ local function raise(code, position, fields)
     fields.code, fields.position = code, position
     error(fields, 0)
 end
-
---- UTF-8 of a code point.
-local function utf8_char(code)
-    if code < 0x80 then
-        return char(code)
-    elseif code < 0x800 then
-        return char(0xc0 + math.floor(code / 64), 0x80 + code % 64)
-    elseif code < 0x10000 then
-        return char(0xe0 + math.floor(code / 4096), 0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
-    end
-    return char(0xf0 + math.floor(code / 262144), 0x80 + math.floor(code / 4096) % 64,
-        0x80 + math.floor(code / 64) % 64, 0x80 + code % 64)
-end
-M.utf8_char = utf8_char
 
 --- fun(bytes) -> characters: how many characters the first bytes of the text are; asked in rising order mostly.
 local function new_counter(text)

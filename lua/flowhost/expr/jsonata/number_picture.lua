@@ -6,7 +6,7 @@ local integer_picture = require "flowhost.expr.jsonata.integer_picture"
 local number_text = require "flowhost.expr.number_text"
 local round = require("flowhost.expr.jsonata.functions_number").round
 local text = require "flowhost.expr.jsonata.text"
-local utf8_char = require("flowhost.expr.jsonata.lexer").utf8_char
+local utf8_char = require "flowhost.expr.utf8_char"
 
 local M = {}
 

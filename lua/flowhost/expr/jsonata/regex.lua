@@ -5,7 +5,7 @@
 local letters = require "flowhost.expr.jsonata.letters"
 local regex_parse = require "flowhost.expr.jsonata.regex_parse"
 local text = require "flowhost.expr.jsonata.text"
-local utf8_char = require("flowhost.expr.jsonata.lexer").utf8_char
+local utf8_char = require "flowhost.expr.utf8_char"
 
 local M = {}
 
