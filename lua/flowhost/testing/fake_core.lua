@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: MIT
 -- `require "flowhost.core"` in memory: nothing happens by itself. What the engine asked for waits until the
--- spec lets it happen: `commit`, `answer`, `advance`, `deliver`. Store, system and JSON lie in files of their own.
+-- spec lets it happen: `commit`, `answer`, `advance`, `deliver`. Store, secrets, system and JSON lie in files of
+-- their own.
 --
 --   fake.store, fake.calls (requests sent, in order), fake.log (lines), fake.faults (name -> how often passed)
 
+local fake_secrets = require "flowhost.testing.fake_secrets"
 local fake_store = require "flowhost.testing.fake_store"
 local fake_system = require "flowhost.testing.fake_system"
 local parts = require "flowhost.testing.parts"
@@ -316,46 +318,6 @@ local function bind_native(fake)
     }
 end
 
---- Secrets by name; who holds a handle has no bytes here either.
-local function bind_keystore(secrets)
-    local function redact(text)
-        for name, value in pairs(secrets) do
-            local at, last = text:find(value, 1, true)
-            while at do
-                text = ("%s[secret %s]%s"):format(text:sub(1, at - 1), name, text:sub(last + 1))
-                at, last = text:find(value, 1, true)
-            end
-        end
-        return text
-    end
-    return {
-        has = function(name)
-            return secrets[name] ~= nil
-        end,
-        has_any = function()
-            return next(secrets) ~= nil
-        end,
-        redact = redact, redact_json = redact,
-    }
-end
-
---- The program's encryption, with the bytes of secrets in place of their handles.
-local function bind_crypto(secrets)
-    local bound = {}
-    for name, fn in pairs(parts.crypto) do
-        bound[name] = function(key, ...)
-            if type(key) == "table" then
-                key = secrets[key.secret]
-                if not key then
-                    return nil, "NOT_FOUND", "there is no such secret"
-                end
-            end
-            return fn(key, ...)
-        end
-    end
-    return bound
-end
-
 --- Passwords: the "hash" says what it is of; the outcome comes by mail, as from the worker.
 local function bind_access(fake)
     local function tell(token, outcome)
@@ -434,8 +396,8 @@ function M.new(o)
     fake.peers[fake.shard] = fake
     fake.core = {
         json = json, flow = parts.flow, store = fake.store:bind(fake), timer = bind_timer(fake),
-        client = bind_client(fake, o.secrets or {}), keystore = bind_keystore(o.secrets or {}),
-        access = bind_access(fake), crypto = bind_crypto(o.secrets or {}),
+        client = bind_client(fake, o.secrets or {}), keystore = fake_secrets.keystore(o.secrets or {}),
+        access = bind_access(fake), crypto = fake_secrets.crypto(o.secrets or {}),
         native = bind_native(fake), shard = bind_shard(fake), http = {},
         system = fake_system.new {
             seed = o.seed or 1, shard = fake.shard, shards = o.shards or 1, clock = fake.clock, log = fake.log,
